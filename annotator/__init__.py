@@ -1,0 +1,1 @@
+"""The annotator: label new cells with the neighbours as evidence."""

@@ -1,0 +1,3 @@
+from cellkin.main import main
+
+main()

@@ -1,0 +1,99 @@
+"""The one command, ``cellkin``: finds the verb, runs it, turns errors into one line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from cellkin import __version__
+from index.errors import CellKinError
+
+# verb -> (module under cellkin.verbs, one line for --help). A verb's module is imported only when
+# it is called, so that --help needs neither torch nor Flask. Each module offers `command`.
+VERBS: dict[str, tuple[str, str]] = {
+    "import": ("import_", "add cells from a folder, a table or a published data set"),
+    "fetch": ("fetch", "download a public data set"),
+    "embed": ("embed", "embed what has no embedding yet and bring the index up to date"),
+    "train": ("train", "learn a new embedding from the labels"),
+    "query": ("query", "the nearest reference cells of a picture"),
+    "classify": ("classify", "a proposal for every cell of a folder, without adding it"),
+    "evaluate": ("evaluate", "measure retrieval, classification and calibration"),
+    "map": ("map", "draw the atlas as a UMAP map"),
+    "annotate": ("annotate", "label cells in the browser, with evidence"),
+    "taxonomy": ("taxonomy", "show the classes, or add one"),
+    "info": ("info", "what an atlas holds"),
+    "backup": ("backup", "a consistent copy of an atlas"),
+    "demo": ("demo", "the whole path on sample cells, then the annotator"),
+}
+
+
+class VerbGroup(click.Group):
+    """A click group that imports a verb's module when the verb is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"cellkin.verbs.{VERBS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
+
+
+@click.command(
+    cls=VerbGroup,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="cellkin")
+def cli() -> None:
+    """Find, name and label white blood cells by their nearest labelled relatives.
+
+    CellKin is a research tool, not a diagnostic device.
+    """
+
+
+def fail(message: str, status: int) -> None:
+    """Print one line on standard error and leave with ``status``."""
+    click.echo(f"cellkin: {' '.join(message.split())}", err=True)
+    sys.exit(status)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; every failure is one line and a non-zero exit status."""
+    try:
+        status = cli.main(args=arguments, prog_name="cellkin", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(0)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "cellkin"
+        fail(f"{error.format_message().rstrip('.')}; see '{where} --help'", 2)
+    except click.ClickException as error:
+        fail(error.format_message(), 1)
+    except CellKinError as error:
+        if os.environ.get("CELLKIN_DEBUG"):
+            raise
+        fail(str(error), 1)
+    except (KeyboardInterrupt, click.Abort):
+        fail("stopped; what was finished is kept, run the same command again to go on", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if os.environ.get("CELLKIN_DEBUG"):
+            raise
+        fail(
+            f"internal error: {type(error).__name__}: {error}; "
+            "set CELLKIN_DEBUG=1 to see where, and report it",
+            70,
+        )

@@ -1,0 +1,44 @@
+"""Options that several verbs share, built from the one table of settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from index.settings import SETTINGS, setting
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def setting_option(name: str, *flags: str) -> Decorator:
+    """A click option for setting ``name``; flags default to ``--name``.
+
+    The value is parsed by the settings table, so its errors and its environment variable are the
+    same here and in the annotator.
+    """
+    entry = SETTINGS[name]
+
+    def parse(ctx: click.Context, param: click.Parameter, given: str | None) -> Any:
+        return setting(name, given)
+
+    return click.option(
+        *(flags or (f"--{name.replace('_', '-')}",)),
+        name,
+        default=None,
+        callback=parse,
+        metavar="|".join(entry.choices) if entry.choices else type(entry.default).__name__.upper(),
+        help=f"{entry.help}  [default: {entry.default}; env: {entry.variable}]",
+    )
+
+
+atlas_argument = click.argument("atlas", type=click.Path())
+
+json_option = click.option("--json", "as_json", is_flag=True, help="print JSON for a program")
+
+
+def print_json(value: object) -> None:
+    """Print ``value`` as JSON on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

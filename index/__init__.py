@@ -1,0 +1,1 @@
+"""The atlas: catalogue, vectors and taxonomy. Imports neither torch nor Flask."""

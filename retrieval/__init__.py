@@ -1,0 +1,1 @@
+"""Images in, answers out: reading, network, training, embedding, neighbours, evaluation."""
