@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -42,6 +43,16 @@ class VerbGroup(click.Group):
         module = importlib.import_module(f"cellkin.verbs.{VERBS[cmd_name][0]}")
         command: click.Command = module.command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        # click ends with status 1 when the reader of a pipe leaves, as `| head` does: no failure.
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
@@ -86,9 +97,6 @@ def main(arguments: list[str] | None = None) -> None:
         fail(str(error), 1)
     except (KeyboardInterrupt, click.Abort):
         fail("stopped; what was finished is kept, run the same command again to go on", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:
         if os.environ.get("CELLKIN_DEBUG"):
             raise
