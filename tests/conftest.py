@@ -88,16 +88,33 @@ def atlas(tmp_path: Path) -> Iterator[Atlas]:
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_model(tmp_path_factory: pytest.TempPathFactory, painted: Path) -> Path:
     """A model file with seeded random weights and a small input: quick, and the same every run."""
+    import numpy as np
     import torch
+    from PIL import Image
 
     from retrieval.model import save_model
     from retrieval.network import EmbeddingNetwork
+    from retrieval.view import View
 
-    file = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    view = View(input_size=64)
     torch.manual_seed(0)
-    save_model(EmbeddingNetwork("mobilenet_v2", dim=32), file, {"input_size": 64})
+    network = EmbeddingNetwork("mobilenet_v2", 32, view.input_size, dropout=0.0)
+    files = sorted(painted.rglob("*.png"))[::2]
+    pictures = np.stack([view.picture(np.asarray(Image.open(file))) for file in files])
+    batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with torch.no_grad():
+        # Random weights alone map every picture to nearly one point: let batch norm see cells, and
+        # centre the head's output, so that distances mean something.
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.momentum = 1.0
+        network.train()(batch)
+        network.eval()
+        network.head.bias -= network.head(network.trunk(batch)).mean(0)
+    file = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_model(file, network, view, {"purpose": "tests"})
     return file
 
 
@@ -107,15 +124,13 @@ def _painted_atlas_original(
 ) -> Path:
     from index.atlas import Atlas
     from retrieval.embedding import embed_atlas
-    from retrieval.model import load_model
+    from retrieval.model import register_model
     from retrieval.reading.importing import import_source
 
     path = tmp_path_factory.mktemp("atlas") / "atlas"
     with Atlas.open(path, create=True) as made:
         import_source(made, painted, labels=painted / "labels.csv", dataset="painted")
-        model = load_model(tiny_model)
-        made.add_model(model.id, tiny_model, model.metadata)
-        made.set_active_model(model.id)
+        register_model(made, tiny_model)
         embed_atlas(made)
     return path
 
