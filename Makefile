@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA ?= $(or $(CELLKIN_DATA),../shared/data)
 WEIGHTS ?= $(or $(CELLKIN_WEIGHTS),../shared/weights)
-PATHS := cellkin annotator retrieval index tests benchmarks
+PATHS := cellkin annotator retrieval index tests benchmarks docs
 
 export CELLKIN_DATA := $(DATA)
 export CELLKIN_WEIGHTS := $(WEIGHTS)
