@@ -1,0 +1,1 @@
+"""Answers out of neighbours: voting, calibration, novelty, proposals, classify, query."""
