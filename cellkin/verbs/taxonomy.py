@@ -34,13 +34,13 @@ def command(
     annotator and proposed.
     """
     from index import Atlas
-    from index.taxonomy import load_taxonomy
+    from index.taxonomy import shipped_taxonomy
 
     if code is None:
         if name or parent or aliases:
             raise click.UsageError("--name, --parent and --alias go with --add CODE")
         if atlas is None:
-            tree = load_taxonomy()
+            tree = shipped_taxonomy()
         else:
             with Atlas.open(atlas) as opened:
                 tree = opened.taxonomy
@@ -52,7 +52,7 @@ def command(
         raise click.UsageError("--add needs --parent CLASS, the class it lies in")
     with Atlas.open(atlas) as opened:
         node = opened.add_class(
-            code, name or code.replace("_", " "), opened.taxonomy.resolve(parent).code, aliases
+            code, name or code.replace("_", " "), opened.taxonomy.resolve(parent).code, aliases=aliases
         )
         tree = opened.taxonomy
         above = " › ".join(step.name for step in reversed(tree.ancestors(node.code)))
