@@ -70,7 +70,7 @@ def _paint_cytoplasm(patch: Patch, recipe: Recipe, cover: Floats, outside: Float
     """The body of the cell, a little denser towards its border."""
     rng = patch.canvas.rng
     mottle = 1 + recipe.mottle * (patch.texture(3.5) * 0.7 + patch.texture(1.0) * 0.6)
-    border = 1 + 0.35 * np.exp(-(((outside + 1.2) / 2.0) ** 2))
+    border = 1 + 0.22 * np.exp(-(((outside + 1.2) / 1.6) ** 2))
     body = cover * np.clip(mottle, 0.2, 2) * border
     for component, span in recipe.cytoplasm.items():
         patch.add(component, body * rng.uniform(*span))
@@ -80,9 +80,11 @@ def _paint_chromatin(patch: Patch, recipe: Recipe, nucleus: Floats, distance: Fl
     """Chromatin in clumps with paler ground between, a dark border, and nucleoli if any."""
     rng = patch.canvas.rng
     grain, contrast = recipe.clumps
-    mix = patch.texture(grain) * 0.8 + patch.texture(grain * 2.6) * 0.6
-    clumps = np.clip(1 + contrast * np.tanh(mix * 1.3), 0.3, 1.6)
-    border = 1 + 0.16 * np.exp(-(((distance + 1.3) / 1.3) ** 2))
+    # Dense clumps, and between them a net of pale channels where the finer texture crosses zero.
+    channels = np.exp(-((patch.texture(grain * 1.5) / 0.45) ** 2))
+    mix = patch.texture(grain) * 0.8 + patch.texture(grain * 3) * 0.7
+    clumps = np.clip(1.1 + contrast * (0.75 * np.tanh(mix) - 0.8 * channels), 0.3, 1.6)
+    border = 1 + 0.22 * np.exp(-(((distance + 1.3) / 1.3) ** 2))
     amount = rng.uniform(*recipe.density) * clumps * border
     count = _whole(rng, recipe.nucleoli)
     if count:

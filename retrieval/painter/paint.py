@@ -56,6 +56,10 @@ KINDS: dict[str, tuple[str, ...]] = {
     "smudge_cell": ("smudge_cell",),
     "artifact": ("artifact",),
 }
+# Patients of one laboratory, and the split each falls into: patients are split, not cells.
+SPLIT = ("train",) * 7 + ("val",) * 2 + ("test",)
+PATIENTS = len(SPLIT)
+
 PARENTS = {"giant_platelet": "platelet", "platelet_aggregate": "platelet"}
 PBC_CLASSES = (
     "basophil",
@@ -176,10 +180,6 @@ def _paint_file(
         "slide": f"{laboratory}-p{patient:02d}-s{slide % 2}",
         "split": SPLIT[patient],
     }
-
-
-PATIENTS = 10
-SPLIT = ("train",) * 7 + ("val",) * 2 + ("test",)
 
 
 def _class_of(kind: str) -> str:

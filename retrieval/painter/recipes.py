@@ -42,7 +42,6 @@ class Recipe:
 
     class_code: str
     subclass: str
-    prefix: str
     diameter: Range
     nucleus: tuple[str, ...]
     nucleus_size: Range
@@ -58,10 +57,10 @@ class Recipe:
     mottle: float = 0.12
 
 
-def _neutrophil(subclass: str, prefix: str, nucleus: str, size: Range) -> Recipe:
+def _neutrophil(subclass: str, nucleus: str, size: Range) -> Recipe:
     return Recipe(
-        "neutrophil", subclass, prefix, (78, 5.5), (nucleus,), size, (0.92, 1.1), (1.5, 0.20),
-        {EOSIN: (0.10, 0.22), HAEM: (0.35, 0.65), AZURE: (0.04, 0.16)},
+        "neutrophil", subclass, (78, 5.5), (nucleus,), size, (0.92, 1.08), (1.0, 0.36),
+        {EOSIN: (0.08, 0.18), HAEM: (0.35, 0.6), AZURE: (0.04, 0.16)},
         granules=(
             Granules(AZUROPHIL, (0, 0), (0.5, 0.7), (0.10, 0.30), fine=True),
             Granules(AZUROPHIL, (10, 60), (0.5, 0.9), (0.25, 0.5)),
@@ -70,69 +69,70 @@ def _neutrophil(subclass: str, prefix: str, nucleus: str, size: Range) -> Recipe
 
 
 def _immature(
-    subclass: str, prefix: str, diameter: Range, nucleus: tuple[str, ...], size: Range, blue: Range,
-    granules: tuple[Granules, ...], nucleoli: Range = (0, 0), contrast: float = 0.22,
+    subclass: str, diameter: Range, nucleus: tuple[str, ...], size: Range, blue: Range,
+    granules: tuple[Granules, ...], nucleoli: Range = (0, 0), contrast: float = 0.36,
 ) -> Recipe:  # fmt: skip
     return Recipe(
-        "immature_granulocyte", subclass, prefix, diameter, nucleus, size, (0.78, 1.0),
-        (1.3, contrast), {AZURE: blue, EOSIN: (0.04, 0.12), HAEM: (0.25, 0.5)},
+        "immature_granulocyte", subclass, diameter, nucleus, size, (0.78, 1.0),
+        (0.9, contrast),
+        {AZURE: blue, EOSIN: (0.02, 0.08), HAEM: (0.35, 0.6), AZUROPHIL: (0.02, 0.14)},
         granules=granules, nucleoli=nucleoli, offset=(0.4, 1.0), vacuoles=(0, 2), stretch=0.07,
         ragged=(0.6, 1.6),
     )  # fmt: skip
 
 
 _RECIPES = (
-    _neutrophil("segmented_neutrophil", "SNE", "lobed", (0.66, 0.80)),
-    _neutrophil("band_neutrophil", "BNE", "band", (0.62, 0.76)),
+    _neutrophil("segmented_neutrophil", "lobed", (0.72, 0.88)),
+    _neutrophil("band_neutrophil", "band", (0.66, 0.80)),
     Recipe(
-        "eosinophil", "", "EO", (76, 5.5), ("two_lobed",), (0.70, 0.84), (0.82, 1.0), (1.5, 0.22),
-        {EOSIN: (0.40, 0.55), HAEM: (0.2, 0.5), AZURE: (0.0, 0.25)},
+        "eosinophil", "", (76, 5.5), ("two_lobed",), (0.78, 0.92), (0.82, 1.0), (1.0, 0.38),
+        {EOSIN: (0.38, 0.52), HAEM: (0.0, 0.2), AZURE: (0.04, 0.26)},
         granules=(
-            Granules(EOSIN, (170, 260), (1.3, 2.0), (0.34, 0.55), over=0.12),
-            Granules(AZUROPHIL, (10, 45), (0.6, 1.0), (0.2, 0.35)),
+            Granules(EOSIN, (240, 420), (1.2, 1.9), (0.36, 0.58), over=0.12),
+            Granules(AZUROPHIL, (30, 120), (0.6, 1.0), (0.15, 0.35)),
         ),
         offset=(0.5, 1.0),
     ),
     Recipe(
-        "basophil", "", "BA", (70, 6), ("clover",), (0.70, 0.86), (0.62, 0.85), (2.2, 0.22),
-        {AZUROPHIL: (0.08, 0.22), EOSIN: (0.05, 0.15), HAEM: (0.2, 0.5), AZURE: (0.0, 0.15)},
-        granules=(Granules(NUCLEAR, (90, 200), (1.2, 2.1), (0.55, 0.85), over=0.75),
-                  Granules(AZUROPHIL, (30, 80), (1.0, 1.8), (0.4, 0.7), over=0.5)),
+        "basophil", "", (70, 6), ("clover",), (0.78, 0.94), (0.6, 0.85), (1.1, 0.34),
+        {AZUROPHIL: (0.12, 0.32), EOSIN: (0.03, 0.1), HAEM: (0.3, 0.6), AZURE: (0.0, 0.25)},
+        granules=(Granules(NUCLEAR, (180, 480), (1.0, 1.7), (0.40, 0.75), over=0.55),
+                  Granules(AZUROPHIL, (40, 140), (0.9, 1.6), (0.3, 0.6), over=0.4)),
         ragged=(0.8, 2.0), stretch=0.08,
     ),
     Recipe(
-        "lymphocyte", "", "LY", (58, 6), ("round", "dense_round"), (0.82, 0.95), (0.92, 1.12),
-        (2.2, 0.16), {AZURE: (0.35, 0.8), HAEM: (0.1, 0.3)},
+        "lymphocyte", "", (58, 6), ("round", "round", "dense_round"), (0.84, 0.98), (0.90, 1.10),
+        (1.0, 0.30), {AZURE: (0.3, 0.75), HAEM: (0.3, 0.6), AZUROPHIL: (0.0, 0.1)},
         granules=(Granules(AZUROPHIL, (0, 5), (0.6, 1.0), (0.3, 0.5)),),
-        offset=(0.3, 1.0), ragged=(0.5, 1.5), stretch=0.06,
+        offset=(0.3, 1.0), ragged=(0.5, 2.2), stretch=0.10, mottle=0.22,
     ),
     Recipe(
-        "monocyte", "", "MO", (88, 9), ("folded", "folded", "kidney"), (0.62, 0.78), (0.68, 0.9),
-        (1.4, 0.28), {AZURE: (0.42, 0.66), HAEM: (0.35, 0.6), AZUROPHIL: (0.02, 0.08)},
+        "monocyte", "", (88, 9), ("folded", "folded", "kidney"), (0.70, 0.86), (0.68, 0.9),
+        (0.9, 0.38), {AZURE: (0.30, 0.50), HAEM: (0.5, 0.8), AZUROPHIL: (0.06, 0.16)},
         granules=(Granules(AZUROPHIL, (0, 0), (0.5, 0.7), (0.05, 0.16), fine=True),),
         vacuoles=(0, 24), offset=(0.0, 0.8), ragged=(1.2, 3.2), stretch=0.10, mottle=0.2,
     ),
     Recipe(
-        "erythroblast", "", "ERB", (56, 7), ("dense_round",), (0.48, 0.74), (0.98, 1.2),
-        (1.8, 0.20), {AZURE: (0.1, 0.85), HAEM: (0.5, 1.0)},
+        "erythroblast", "", (56, 7), ("dense_round",), (0.48, 0.74), (0.98, 1.2),
+        (1.3, 0.32), {AZURE: (0.1, 0.6), HAEM: (0.5, 1.0), AZUROPHIL: (0.02, 0.14)},
         offset=(0.0, 0.7), ragged=(0.6, 1.8), stretch=0.07,
     ),
-    _immature("promyelocyte", "PMY", (86, 9), ("round",), (0.76, 0.88), (0.35, 0.65),
-              (Granules(AZUROPHIL, (70, 200), (0.7, 1.2), (0.35, 0.6), over=0.5),),
-              nucleoli=(0, 3), contrast=0.16),
-    _immature("myelocyte", "MY", (78, 8), ("round", "round", "kidney"), (0.66, 0.80), (0.15, 0.4),
-              (Granules(AZUROPHIL, (0, 0), (0.5, 0.7), (0.12, 0.35), fine=True),
-               Granules(AZUROPHIL, (40, 160), (0.6, 1.0), (0.25, 0.5), over=0.2))),
-    _immature("metamyelocyte", "MMY", (76, 7), ("kidney",), (0.68, 0.80), (0.06, 0.22),
-              (Granules(AZUROPHIL, (0, 0), (0.5, 0.7), (0.10, 0.32), fine=True),
-               Granules(AZUROPHIL, (20, 90), (0.6, 0.9), (0.25, 0.45), over=0.1))),
+    _immature("promyelocyte", (86, 9), ("round",), (0.78, 0.90), (0.30, 0.55),
+              (Granules(AZUROPHIL, (90, 320), (0.7, 1.2), (0.4, 0.7), over=0.5),),
+              nucleoli=(0, 3), contrast=0.28),
+    _immature("myelocyte", (78, 8), ("round", "round", "kidney"), (0.66, 0.80), (0.15, 0.4),
+              (Granules(AZUROPHIL, (0, 0), (0.5, 0.7), (0.2, 0.55), fine=True),
+               Granules(AZUROPHIL, (60, 260), (0.6, 1.0), (0.3, 0.6), over=0.2))),
+    _immature("metamyelocyte", (76, 7), ("kidney",), (0.68, 0.80), (0.06, 0.22),
+              (Granules(AZUROPHIL, (0, 0), (0.5, 0.7), (0.15, 0.45), fine=True),
+               Granules(AZUROPHIL, (30, 160), (0.6, 0.9), (0.25, 0.5), over=0.1))),
     Recipe(
-        "blast", "", "BL", (78, 9), ("round",), (0.84, 0.93), (0.62, 0.82), (1.0, 0.12),
+        "blast", "", (78, 9), ("round",), (0.84, 0.93), (0.62, 0.82), (0.8, 0.2),
         {AZURE: (0.6, 1.0), HAEM: (0.1, 0.3)}, nucleoli=(1, 4), offset=(0.2, 0.9),
         ragged=(0.6, 2.0),
     ),
     Recipe(
-        "lymphocyte", "variant_lymphocyte", "VLY", (80, 8), ("round", "folded"), (0.55, 0.70),
+        "lymphocyte", "variant_lymphocyte", (80, 8), ("round", "folded"), (0.55, 0.70),
         (0.82, 1.0), (2.0, 0.18), {AZURE: (0.4, 0.9), HAEM: (0.1, 0.3)}, nucleoli=(0, 1),
         offset=(0.3, 1.0), ragged=(1.5, 4.0), stretch=0.14, mottle=0.25,
     ),

@@ -45,7 +45,7 @@ def paint_red_cell(canvas: Canvas, slide: Slide, x: float, y: float, radius: flo
     patch = canvas.patch(x, y, radius * 1.35 + 2)
     if patch is None:
         return
-    stretch = 1 + abs(rng.normal(0, 0.09))
+    stretch = 1 + abs(rng.normal(0, 0.06))
     angle = rng.uniform(0, np.pi)
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     along = (patch.x * cos + patch.y * sin) / stretch
@@ -54,9 +54,9 @@ def paint_red_cell(canvas: Canvas, slide: Slide, x: float, y: float, radius: flo
     away += patch.warp * (slide.red_wobble * radius / 19)
     body = patch.edge(away - radius, 1.1)
     pallor = float(np.clip(slide.pallor + rng.normal(0, 0.22), 0, 1))
-    hollow = 1 - smoothstep((away / radius - rng.uniform(0.12, 0.3)) / 0.42)
+    hollow = 1 - smoothstep((away / radius - rng.uniform(0.12, 0.34)) / rng.uniform(0.14, 0.4))
     rim = np.exp(-(((away - radius * 0.86) / (radius * 0.16)) ** 2))
-    thickness = body * (0.92 - 0.82 * pallor * hollow + 0.16 * rim)
+    thickness = body * (0.88 - 0.84 * pallor * hollow + 0.22 * rim)
     patch.add(HAEM, thickness * float(np.exp(rng.normal(0, 0.1))))
 
 
@@ -77,17 +77,21 @@ def paint_platelet(canvas: Canvas, x: float, y: float, radius: float) -> None:
     patch = canvas.patch(x, y, radius * 1.6 + 3)
     if patch is None:
         return
-    stretch = 1 + abs(rng.normal(0, 0.12))
+    stretch = 1 + abs(rng.normal(0, 0.10))
     away = np.sqrt((patch.x / stretch) ** 2 + (patch.y * stretch) ** 2)
-    away += patch.texture(2.6) * (0.9 + 0.05 * radius) + patch.warp
-    body = patch.edge(away - radius, 1.2)
-    strength = rng.uniform(0.55, 1.25)
-    patch.add(AZURE, body * 0.34 * strength)
-    patch.add(AZUROPHIL, body * 0.10)
-    middle = patch.edge(away - radius * rng.uniform(0.6, 0.95), 0.16 * radius + 0.8)
-    grain = smoothstep((patch.texture(0.9) + rng.uniform(0.0, 0.9)) / 1.8)
-    patch.add(AZUROPHIL, middle * grain * 0.52 * strength)
-    patch.add(NUCLEAR, middle * grain * 0.30 * strength)
+    # The pale border frays into hairs, the granular middle is rounder.
+    border = away + patch.texture(1.3) * (0.5 + 0.05 * radius) + patch.texture(3.5) * 0.8
+    body = patch.edge(border - radius, 1.4)
+    strength = rng.uniform(0.5, 1.2)
+    patch.add(AZURE, body * 0.32 * strength)
+    patch.add(AZUROPHIL, body * 0.06)
+    share = rng.uniform(0.70, 0.98)
+    middle = patch.edge(away + patch.texture(2.5) * 0.9 - radius * share, 0.10 * radius + 0.6)
+    grain = smoothstep((patch.texture(0.8) + rng.uniform(0.4, 1.4)) / 2.2)
+    amount = middle * (0.25 + 0.75 * grain)
+    red = rng.uniform(0.3, 1.0)
+    patch.add(AZUROPHIL, amount * 0.60 * strength * red)
+    patch.add(NUCLEAR, amount * 0.55 * strength * (1.15 - red))
 
 
 def strew_dirt(canvas: Canvas, slide: Slide, amount: float) -> None:
