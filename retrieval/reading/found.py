@@ -12,7 +12,8 @@ class Found:
 
     ``file`` is its name as the source gives it: relative to the source with ``/``, or as the
     table spells it. ``path`` is where it lies. ``class_text`` and ``subclass_text`` are the
-    source's own words, not yet looked up in a taxonomy; None where it says nothing.
+    source's own words, not yet looked up in a taxonomy; None where it says nothing. ``whole``
+    says that every page of the file is meant, each a cell (see ``pages``).
     """
 
     file: str
@@ -28,6 +29,7 @@ class Found:
     field: str | None = None
     box: tuple[int, int, int, int] | None = None
     split: str | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
