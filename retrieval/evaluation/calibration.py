@@ -26,7 +26,8 @@ class ReliabilityBin:
 class CalibrationMetrics:
     """ECE in 0..1, Brier score in 0..2, NLL in nats; smaller is better for each.
 
-    ``bins`` are the equal-mass bins that a reliability diagram draws.
+    ``bins`` are the equal-mass bins that a reliability diagram draws; ``per_cell`` holds ``brier``,
+    ``nll`` and the number of the ``equal_mass`` and ``equal_width`` bin of each cell, [N].
     """
 
     ece_equal_mass: float
@@ -35,6 +36,7 @@ class CalibrationMetrics:
     nll: float
     mean_confidence: float
     bins: tuple[ReliabilityBin, ...] = field(repr=False)
+    per_cell: dict[str, np.ndarray] = field(repr=False, compare=False)
 
 
 def calibration_metrics(
@@ -74,32 +76,45 @@ def calibration_metrics(
     brier = (probabilities**2).sum(axis=1) - 2 * given + 1
     confidence = probabilities.max(axis=1) if confidence is None else np.asarray(confidence)
     correct = probabilities.argmax(axis=1) == true if correct is None else np.asarray(correct)
-    mass = equal_mass_bins(confidence, correct, bins)
+    nll = -np.log(np.maximum(given, SMALLEST_PROBABILITY))
+    mass, width = equal_mass_places(confidence, bins), equal_width_places(confidence, bins)
+    filled = _filled(confidence, correct, mass)
     return CalibrationMetrics(
-        ece_equal_mass=expected_calibration_error(mass),
-        ece_equal_width=expected_calibration_error(equal_width_bins(confidence, correct, bins)),
+        ece_equal_mass=expected_calibration_error(filled),
+        ece_equal_width=expected_calibration_error(_filled(confidence, correct, width)),
         brier=float(brier.mean()),
-        nll=float(-np.log(np.maximum(given, SMALLEST_PROBABILITY)).mean()),
+        nll=float(nll.mean()),
         mean_confidence=float(confidence.mean()),
-        bins=tuple(mass),
+        bins=tuple(filled),
+        per_cell={"brier": brier, "nll": nll, "equal_mass": mass, "equal_width": width},
     )
+
+
+def equal_mass_places(confidence: np.ndarray, bins: int = 15) -> np.ndarray:
+    """The bin of each cell, int [N]: of about equally many cells; equal confidences share one."""
+    confidence = np.asarray(confidence, np.float64)
+    edges = np.unique(np.quantile(confidence, np.linspace(0, 1, bins + 1)[1:-1]))
+    return np.searchsorted(edges, confidence, side="left")
+
+
+def equal_width_places(confidence: np.ndarray, bins: int = 15) -> np.ndarray:
+    """The bin (i/bins, (i+1)/bins] of each cell, int [N]."""
+    place = np.ceil(np.asarray(confidence, np.float64) * bins).astype(np.int64) - 1
+    return np.clip(place, 0, bins - 1)
 
 
 def equal_mass_bins(
     confidence: np.ndarray, correct: np.ndarray, bins: int = 15
 ) -> list[ReliabilityBin]:
     """At most ``bins`` bins of about equally many cells; equal confidences share a bin."""
-    confidence = np.asarray(confidence, np.float64)
-    edges = np.unique(np.quantile(confidence, np.linspace(0, 1, bins + 1)[1:-1]))
-    return _filled(confidence, correct, np.searchsorted(edges, confidence, side="left"))
+    return _filled(confidence, correct, equal_mass_places(confidence, bins))
 
 
 def equal_width_bins(
     confidence: np.ndarray, correct: np.ndarray, bins: int = 15
 ) -> list[ReliabilityBin]:
     """Bins (i/bins, (i+1)/bins] that hold at least one cell."""
-    confidence = np.asarray(confidence, np.float64)
-    return _filled(confidence, correct, np.clip(np.ceil(confidence * bins) - 1, 0, bins - 1))
+    return _filled(confidence, correct, equal_width_places(confidence, bins))
 
 
 def expected_calibration_error(bins: list[ReliabilityBin]) -> float:
@@ -110,6 +125,7 @@ def expected_calibration_error(bins: list[ReliabilityBin]) -> float:
 
 def _filled(confidence: np.ndarray, correct: np.ndarray, place: np.ndarray) -> list[ReliabilityBin]:
     """The bins that hold cells, lowest first."""
+    confidence = np.asarray(confidence, np.float64)
     correct = np.asarray(correct, np.float64)
     found = []
     for which in np.unique(place):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,12 @@ def wilson_interval(successes: int, total: int, *, level: float = 0.95) -> Inter
     return Interval(low, high, "wilson", total)
 
 
+def ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
+    """``over / under`` [B], NaN where nothing was counted."""
+    share = np.full(over.shape, np.nan)
+    return np.divide(over, under, out=share, where=under > 0)
+
+
 class ClusterBootstrap:
     """Draws whole groups with replacement, so that cells of one patient stay together.
 
@@ -78,31 +84,30 @@ class ClusterBootstrap:
         if len(np.unique(self._group[known])) < 2:
             return None
         table = np.column_stack([np.where(known, values, 0.0), known])
-        return self.of_sums(table, lambda sums: sums[:, 0] / sums[:, 1])
+        return self.of_sums(table, lambda sums: {"mean": ratio(sums[:, 0], sums[:, 1])})["mean"]
 
     def of_sums(
-        self, table: np.ndarray | sparse.sparray, figure: Callable[[np.ndarray], np.ndarray]
-    ) -> Interval | None:
-        """Interval of a figure that follows from sums over cells of ``table`` [N, S].
+        self,
+        table: np.ndarray | sparse.sparray,
+        figures: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+    ) -> dict[str, Interval | None]:
+        """Intervals of figures that follow from sums over cells of ``table`` [N, S].
 
-        ``figure`` turns the sums of many draws, [B, S], into the figure of each, [B].
+        ``figures`` turns the sums of many draws, [B, S], into figures of each, [B] by name; a draw
+        whose figure is NaN says nothing of it.
         """
-        if self.groups < 2:
-            return None
         onehot = sparse.csr_array(
             (np.ones(len(self._group)), (self._group, np.arange(len(self._group)))),
             shape=(self.groups, len(self._group)),
         )
         by_group = onehot @ table
-        drawn = [figure(np.asarray(weights @ by_group)) for weights in self._weights()]
-        return self._interval(np.concatenate(drawn))
+        return self._intervals(figures(np.asarray(w @ by_group)) for w in self._weights())
 
-    def of_weights(self, figure: Callable[[np.ndarray], np.ndarray]) -> Interval | None:
-        """Interval of a figure that needs every cell's weight: ``figure`` maps [B, N] to [B]."""
-        if self.groups < 2:
-            return None
-        drawn = [figure(weights[:, self._group]) for weights in self._weights()]
-        return self._interval(np.concatenate(drawn))
+    def of_weights(
+        self, figures: Callable[[np.ndarray], Mapping[str, np.ndarray]]
+    ) -> dict[str, Interval | None]:
+        """Intervals of figures that need every cell's weight: ``figures`` maps [B, N] to [B]."""
+        return self._intervals(figures(w[:, self._group]) for w in self._weights())
 
     def _weights(self) -> Iterator[np.ndarray]:
         """How often each group was drawn, float64 [B, G], in blocks; the same at every call."""
@@ -112,9 +117,16 @@ class ClusterBootstrap:
             size = min(_BLOCK, self.draws - at)
             yield rng.multinomial(self.groups, even, size=size).astype(np.float64)
 
+    def _intervals(self, blocks: Iterable[Mapping[str, np.ndarray]]) -> dict[str, Interval | None]:
+        drawn: dict[str, list[np.ndarray]] = {}
+        for block in blocks:
+            for name, values in block.items():
+                drawn.setdefault(name, []).append(values)
+        return {name: self._interval(np.concatenate(parts)) for name, parts in drawn.items()}
+
     def _interval(self, drawn: np.ndarray) -> Interval | None:
         drawn = drawn[np.isfinite(drawn)]
-        if not len(drawn):
+        if self.groups < 2 or not len(drawn):
             return None
         tail = (1 - self.level) / 2
         low, high = np.quantile(drawn, [tail, 1 - tail])

@@ -73,6 +73,22 @@ def _area(ends: np.ndarray, errors: np.ndarray) -> float:
     return float((expected / rank).mean())
 
 
+def weighted_aurc(confidence: np.ndarray, correct: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """AURC [B] of the answers under many ``weights`` [B, N]; equal confidences share errors."""
+    order = np.argsort(-confidence, kind="stable")
+    starts = np.flatnonzero(np.append(True, np.diff(confidence[order]) != 0))
+    length = np.diff(np.append(starts, len(order)))
+    drawn = weights[:, order]
+    held = np.add.reduceat(drawn, starts, axis=1)
+    wrong = np.add.reduceat(drawn * ~np.asarray(correct, bool)[order], starts, axis=1)
+    share = np.divide(wrong, held, out=np.zeros_like(held), where=held > 0)
+    reached = np.cumsum(drawn, axis=1)
+    errors = np.cumsum(drawn * np.repeat(share, length, axis=1), axis=1)
+    risk = np.divide(errors, reached, out=np.zeros_like(errors), where=reached > 0)
+    area: np.ndarray = (risk * drawn).sum(axis=1) / drawn.sum(axis=1)
+    return area
+
+
 @dataclass(frozen=True)
 class DecisionFigures:
     """What one decision (accept, back_off, abstain) was given to, and how often it was right."""

@@ -17,6 +17,7 @@ from retrieval.evaluation import (
     decision_figures,
     selective_metrics,
 )
+from retrieval.evaluation.selective import weighted_aurc
 
 CODES = ("neutrophil", "eosinophil", "basophil", "monocyte")
 
@@ -112,6 +113,18 @@ def test_risk_does_not_depend_on_the_order_of_rows(seed, count):
     assert one.risk.tolist() == other.risk.tolist()
     assert one.risk[-1] == pytest.approx(1 - correct.mean())
     assert 0 <= one.excess_aurc <= one.aurc <= 1
+
+
+def test_weighted_area_equals_the_plain_one_and_repeated_cells():
+    rng = np.random.default_rng(8)
+    confidence, correct = rng.integers(0, 9, 50) / 9, rng.random(50) < 0.8
+    plain = selective_metrics(confidence, correct).aurc
+    assert weighted_aurc(confidence, correct, np.ones((1, 50)))[0] == pytest.approx(plain)
+    distinct = rng.permutation(50) / 50
+    some = rng.random(50) < 0.5
+    assert weighted_aurc(distinct, correct, some[None].astype(float))[0] == pytest.approx(
+        selective_metrics(distinct[some], correct[some]).aurc
+    )
 
 
 def test_all_right_and_all_wrong():

@@ -59,8 +59,11 @@ def test_the_three_forms_agree_and_repeat():
     values = rng.random(80)
     bootstrap = ClusterBootstrap(groups, draws=250, seed=3)
     plain = bootstrap.mean(values)
-    sums = bootstrap.of_sums(np.column_stack([values, np.ones(80)]), lambda s: s[:, 0] / s[:, 1])
-    weights = bootstrap.of_weights(lambda w: (w * values).sum(axis=1) / w.sum(axis=1))
+    table = np.column_stack([values, np.ones(80)])
+    sums = bootstrap.of_sums(table, lambda s: {"mean": s[:, 0] / s[:, 1]})["mean"]
+    weights = bootstrap.of_weights(lambda w: {"mean": (w * values).sum(axis=1) / w.sum(axis=1)})[
+        "mean"
+    ]
     assert (plain.low, plain.high) == pytest.approx((sums.low, sums.high))
     assert (plain.low, plain.high) == pytest.approx((weights.low, weights.high))
 

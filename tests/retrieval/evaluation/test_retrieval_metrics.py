@@ -129,6 +129,8 @@ def test_lenient_average_precision_by_hand():
     hits = np.array([[1, 0, 0, 0, 0], [0, 1, 0, 1, 0], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1]])
     # second row: (1/2 + 2/4) / 2 hits
     assert average_precision_lenient(hits).tolist() == [1.0, 0.5, 0.0, 1.0]
+    # (1 + 2/2 + 3/4) / 3, the example that Mahbod et al. print beside their code
+    assert average_precision_lenient([[1, 1, 0, 1, 0]])[0] == pytest.approx(0.9167, abs=1e-4)
 
 
 @pytest.mark.parametrize(
