@@ -180,13 +180,22 @@ def start_and_stop_annotator(words: list[str]) -> None:
             process.terminate()
 
 
+def expanded(words: list[str]) -> list[str]:
+    """``words`` with patterns such as new_cells/*.png replaced by the files, as a shell does."""
+    return [
+        name
+        for word in words
+        for name in (sorted(str(path) for path in Path().glob(word)) if "*" in word else [word])
+    ]
+
+
 def run_shell(block: str, run_cellkin: Callable) -> None:
     for words in commands(block):
         assert words[0] == "cellkin", f"examples run cellkin only, not {words}"
         if words[1] == "annotate":
             start_and_stop_annotator(words[1:])
             continue
-        result = run_cellkin(*words[1:])
+        result = run_cellkin(*expanded(words[1:]))
         assert result.status == 0, f"{shlex.join(words)}\n{result.stderr}"
 
 
