@@ -24,73 +24,77 @@ CONTRADICTION = "the table gives it different classes"
 class Labels:
     """The rows of a table by the file they mean; rows are taken out as their file is met.
 
+    Of rows that contradict each other none is believed and the picture comes without a class;
+    with ``keep_both`` it comes once with each.
+
     ``root`` is the source, ``base`` the folder below it in which all rows lie (``images/``), or "".
-    ``contradictions`` are (file, class, file, other class) of rows about the same picture.
+    ``contradicting`` counts rows that give a picture another class than an earlier row did.
     """
 
     by_path: dict[str, list[Row]]
     passed_over: list[PassedOver] = field(default_factory=list)
-    contradictions: list[tuple[str, str, str, str]] = field(default_factory=list)
+    contradicting: int = 0
+    keep_both: bool = False
     base: str = ""
     root: str = ""
     by_name: dict[str, list[Row]] = field(default_factory=dict)
 
     @classmethod
-    def of_table(cls, table: Path) -> Labels:
+    def of_table(cls, table: Path, *, keep_both: bool = False) -> Labels:
         """The rows of a table that is itself the source."""
-        return cls._read(read_table(table), [table.parent, table.parent / PICTURES], names=False)
+        bases = [table.parent, table.parent / PICTURES]
+        return cls({}, keep_both=keep_both)._read(read_table(table), bases, names=False)
 
     @classmethod
-    def of_folder(cls, table: Path, source: Path, *, needs_class: bool = True) -> Labels:
+    def of_folder(cls, table: Path, source: Path, *, keep_both: bool = False) -> Labels:
         """The rows of a table about the pictures in folder ``source``.
 
         A file is looked for in the source, in its ``images/``, beside the table, and in the
         ``images/`` there; when no row is met so, by its name alone, with or without suffix.
         Raises TableError, also when no row names a picture of the source.
         """
-        needs = ("file", "class") if needs_class else ("file",)
         bases = [source, source / PICTURES, table.parent, table.parent / PICTURES]
-        labels = cls._read(read_table(table, needs=needs), bases, names=True)
+        rows = read_table(table, needs=("file", "class"))
+        labels = cls({}, keep_both=keep_both)._read(rows, bases, names=True)
         labels.root = _absolute(source)
         inner = _absolute(source / PICTURES) + os.sep
         if labels.by_path and all(path.startswith(inner) for path in labels.by_path):
             labels.base = PICTURES + "/"
         return labels
 
-    @classmethod
-    def _read(cls, table: Table, bases: list[Path], *, names: bool) -> Labels:
-        labels = cls({})
+    def _read(self, table: Table, bases: list[Path], *, names: bool) -> Labels:
         missing: list[Row] = []
         folders = [_absolute(base) for base in dict.fromkeys(bases)]
         for row in table.rows():
             if isinstance(row, PassedOver):
-                labels.passed_over.append(row)
+                self.passed_over.append(row)
                 continue
             path = _locate(row.file, folders)
             if path is None:
                 missing.append(row)
             else:
-                labels._keep(labels.by_path, path, row)
-        if names and missing and not labels.by_path:
+                self._keep(self.by_path, path, row)
+        if names and missing and not self.by_path:
             for row in missing:
-                labels._keep(labels.by_name, _bare(row.file), row)
+                self._keep(self.by_name, _bare(row.file), row)
         else:
-            labels.passed_over += [PassedOver(row.file, NO_FILE) for row in missing]
-        return labels
+            self.passed_over += [PassedOver(row.file, NO_FILE) for row in missing]
+        return self
 
     def _keep(self, rows: dict[str, list[Row]], key: str, row: Row) -> None:
         kept = rows.setdefault(key, [])
         for position, other in enumerate(kept):
             if other.frame != row.frame:
                 continue
-            if (other.class_text, other.subclass_text) != (row.class_text, row.subclass_text):
+            if _said(other) == _said(row):
+                self.passed_over.append(PassedOver(row.file, TWICE))
+                return
+            self.contradicting += 1
+            if not self.keep_both:
                 # Neither row is believed: which of them is right, a person must say.
-                self.contradictions.append((other.file, said(other), row.file, said(row)))
                 kept[position] = replace(other, class_text=None, subclass_text=None)
                 self.passed_over.append(PassedOver(row.file, CONTRADICTION))
-            else:
-                self.passed_over.append(PassedOver(row.file, TWICE))
-            return
+                return
         kept.append(row)
 
     def join(self, pictures: Iterable[Found | PassedOver]) -> Iterator[Found | PassedOver]:
@@ -110,7 +114,9 @@ class Labels:
                 continue
             rows = self.by_path.pop(_absolute(picture.path), None)
             if rows is not None:
-                yield from (_merge(picture, row, many=len(rows) > 1) for row in rows)
+                yield from (
+                    _merge(picture, row, frames=len({row.frame for row in rows})) for row in rows
+                )
             elif self.base and not picture.file.startswith(self.base):
                 yield PassedOver(picture.file, f"outside {self.base}, where the table's lie")
             else:
@@ -123,7 +129,7 @@ class Labels:
             for row in rows:
                 whole = Path(path).suffix.lower() in TIFF_SUFFIXES
                 picture = Found(row.file, Path(path), whole=whole)
-                yield _merge(picture, row, many=len(rows) > 1)
+                yield _merge(picture, row, frames=len({row.frame for row in rows}))
         self.by_path = {}
 
     def _match_names(self, pictures: Iterable[Found | PassedOver]) -> list[Found | PassedOver]:
@@ -149,16 +155,15 @@ class Labels:
         return held
 
 
-def said(row: Row) -> str:
-    """The class and subclass of a row, as written there."""
-    return " / ".join(text for text in (row.class_text, row.subclass_text) if text) or "no class"
+def _said(row: Row) -> tuple[str | None, str | None]:
+    return row.class_text, row.subclass_text
 
 
-def _merge(picture: Found, row: Row, *, many: bool) -> Found:
+def _merge(picture: Found, row: Row, *, frames: int) -> Found:
     return replace(
         picture,
         frame=row.frame or picture.frame,
-        whole=picture.whole and not many and not row.frame,
+        whole=picture.whole and frames == 1 and not row.frame,
         class_text=row.class_text,
         subclass_text=row.subclass_text,
         patient=row.patient or picture.patient,

@@ -23,18 +23,21 @@ class Source:
     reader: Reader
     root: Path
 
-    def read(self) -> tuple[Iterator[Found | PassedOver], Labels | None]:
+    def read(
+        self, *, keep_both: bool = False
+    ) -> tuple[Iterator[Found | PassedOver], Labels | None]:
         """The pictures and files passed over, and the table of labels that goes with them.
 
-        A TIFF is one Found that stands for all its pages (``whole``). Raises SourceError.
+        A TIFF is one Found that stands for all its pages (``whole``). ``keep_both``: see Labels.
+        Raises SourceError.
         """
-        pictures = self.reader.read(self.request)
         if self.reader.name == "table":
-            labels = Labels.of_table(self.request.source)
+            labels = Labels.of_table(self.request.source, keep_both=keep_both)
             return labels.join(()), labels
+        pictures = self.reader.read(self.request)
         if self.request.labels is None:
             return pictures, None
-        labels = Labels.of_folder(self.request.labels, self.request.source)
+        labels = Labels.of_folder(self.request.labels, self.request.source, keep_both=keep_both)
         return labels.join(pictures), labels
 
 

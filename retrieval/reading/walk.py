@@ -14,6 +14,7 @@ from retrieval.reading.found import PassedOver
 
 # Written by operating systems and viewers beside pictures; naming each would bury the report.
 LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+MASKS = frozenset({"mask", "masks"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ def _walk(
         if entry.is_dir():
             if name.startswith("."):
                 yield PassedOver(file, "hidden folder")
+            elif name.lower() in MASKS:
+                yield PassedOver(file, "folder of masks, not of cells")
             else:
                 yield from _walk(entry.path, file + "/", suffixes, skip, seen)
         elif file not in skip:

@@ -1,0 +1,116 @@
+"""``cellkin import``: cells of a folder, a table or a published data set into an atlas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cellkin.options import atlas_argument, json_option, print_json, setting_option
+
+if TYPE_CHECKING:
+    from index import Taxonomy
+    from retrieval.reading.importing import ImportReport, Plan
+    from retrieval.reading.naming import UnknownName
+
+NAMED = 5  # files named of each kind; --json names all
+
+
+@click.command()
+@atlas_argument
+@click.argument("source", type=click.Path())
+@click.option("--labels", metavar="CSV", type=click.Path(),
+              help="a table of labels for the pictures in SOURCE")  # fmt: skip
+@click.option("--dataset", metavar="NAME", help="name of the data set  [default: the folder's]")
+@click.option("--reader", metavar="NAME", help="how SOURCE is laid out  [default: found out]")
+@click.option("--copy", is_flag=True, help="keep a copy of every picture inside the atlas")
+@click.option(
+    "--strict", is_flag=True, help="stop before anything is written if a class is unknown"
+)
+@setting_option("workers")
+@json_option
+def command(
+    atlas: str,
+    source: str,
+    labels: str | None,
+    dataset: str | None,
+    reader: str | None,
+    copy: bool,
+    strict: bool,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Add the cells of SOURCE to ATLAS, which is made if it is not there.
+
+    SOURCE is a folder (of class folders, or flat, or a published data set as it comes), a CSV
+    file that names the pictures, a MedMNIST .npz, or one picture. With --labels the table alone
+    gives the classes: its columns are file (or path), class, and if you like subclass, patient,
+    slide, stain, scanner, field, split.
+
+    Importing again adds only what is new. Stopped with Ctrl-C, it keeps what it has, and the same
+    command goes on.
+    """
+    from index import Atlas
+    from index.errors import AtlasNotFoundError
+    from retrieval.reading.importing import carry_out, plan_import
+
+    def plan(taxonomy: Taxonomy | None) -> Plan:
+        return plan_import(
+            source, labels=labels, dataset=dataset, reader=reader, strict=strict, taxonomy=taxonomy
+        )
+
+    planned = None
+    try:
+        opened = Atlas.open(atlas)
+    except AtlasNotFoundError:
+        planned = plan(None)  # a slip in the source's name must not leave an empty atlas behind
+        opened = Atlas.open(atlas, create=True)
+    with opened:
+        report = carry_out(planned or plan(opened.taxonomy), opened, copy=copy, workers=workers)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        show(report, atlas)
+
+
+def show(report: ImportReport, atlas: str) -> None:
+    """Print the report for a person: counts, then what deserves a look."""
+    click.echo(f"data set {report.dataset} in {report.root}, read as {report.reader}")
+    click.echo(f"  added          {report.added:>9,}")
+    click.echo(f"  already there  {report.existing:>9,}")
+    click.echo(f"  labels added   {report.labels:>9,}")
+    if report.duplicates:
+        click.echo(f"exact duplicates, kept once: {len(report.duplicates):,}")
+        _some([f"{file} = {same}" for file, same in report.duplicates])
+    if report.contradictions:
+        click.echo(f"contradicting labels of one picture: {len(report.contradictions):,}")
+        _some([f"{a} is {x}, {b} is {y}" for a, x, b, y in report.contradictions])
+    if report.passed_over:
+        click.echo(f"passed over: {len(report.passed_over):,}")
+        for reason, files in report.reasons.items():
+            more = ", …" if len(files) > NAMED else ""
+            click.echo(f"  {len(files):,}  {reason}: {', '.join(files[:NAMED])}{more}")
+    if report.unknown_classes:
+        cells = sum(each.cells for each in report.unknown_classes)
+        click.echo(f"class names not in the taxonomy, {cells:,} cells came in unlabelled:")
+        _names(report.unknown_classes)
+        click.echo(
+            f"  add one with 'cellkin taxonomy {atlas} --add CODE --parent CLASS --alias NAME', "
+            "then import again"
+        )
+    if report.unknown_subclasses:
+        click.echo("subclasses not known within their class, the class was taken:")
+        _names(report.unknown_subclasses)
+
+
+def _some(lines: list[str]) -> None:
+    for line in lines[:NAMED]:
+        click.echo(f"  {line}")
+    if len(lines) > NAMED:
+        click.echo(f"  … and {len(lines) - NAMED:,} more; --json lists all")
+
+
+def _names(names: list[UnknownName]) -> None:
+    for each in names:
+        close = f"; close are {', '.join(each.close)}" if each.close else ""
+        click.echo(f"  {each.text}: {each.cells:,} cells{close}")
