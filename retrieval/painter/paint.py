@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from retrieval.painter.surroundings import (
     strew_dirt,
     tint_plasma,
 )
+from retrieval.writing import write_whole
 
 Pixels = NDArray[np.uint8]
 
@@ -138,6 +140,7 @@ def paint_dataset(
     Columns: file, class, subclass, patient, slide, split. Each laboratory has patients of two
     slides; patients, not cells, are split into train (about 70%), val and test. Classes default to
     PBC_CLASSES. The same arguments write the same bytes; files already there are written over.
+    Raises PaintError and LaboratoryError.
     """
     target = Path(folder)
     for laboratory in laboratories:
@@ -145,14 +148,24 @@ def paint_dataset(
     if per_class < 1:
         raise PaintError(f"per_class is {per_class}, allowed is 1 or more", "ask for a cell")
     wanted = tuple(classes) if classes is not None else PBC_CLASSES
-    rows: list[dict[str, str]] = []
     jobs = [(code, number) for code in wanted for number in range(per_class)]
-    for code, number in track(jobs, len(jobs), "painting"):
-        rows.append(_paint_file(target, code, number, seed, laboratories, size))
-    with (target / "labels.csv").open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    if not jobs:
+        raise PaintError("classes is empty, allowed is one or more", "leave it out for all eight")
+    try:
+        rows = [
+            _paint_file(target, code, number, seed, laboratories, size)
+            for code, number in track(jobs, len(jobs), "painting")
+        ]
+    except OSError as error:
+        raise PaintError(
+            f"{target} cannot be painted into: {error.strerror or error}",
+            "give a folder that can be written and has room",
+        ) from error
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(target / "labels.csv", table.getvalue())
     return target
 
 
