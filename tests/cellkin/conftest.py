@@ -1,0 +1,132 @@
+"""Checks of bad input against docs/errors.md: the page is the one source of what CellKin says."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "errors.md"
+# What SQLite and the annotator keep beside a database while it is open, and the FAISS cache, which
+# may be written at any time.
+MAY_COME_AND_GO = re.compile(r"-wal$|-shm$|\.faiss$|\.lock$")
+PROGRESS = re.compile(r"\d+%\||\d+ \w+s \[\d|^\s*$")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of docs/errors.md: what CellKin says and the remedy, `…` standing for anything."""
+
+    says: str
+    remedy: str
+
+    def pattern(self) -> re.Pattern[str]:
+        """Matches the one line CellKin prints, or the two parts in a report."""
+        line = f"{self.says}; {self.remedy}" if self.remedy else self.says
+        return re.compile(".*?".join(re.escape(part) for part in line.split("…")))
+
+
+def read_rows() -> dict[str, Row]:
+    """The rows of docs/errors.md by their id."""
+    rows = {}
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if len(cells) == 4 and re.fullmatch(r"`[a-z0-9-]+`", cells[0]):
+            says, remedy = (cell.strip("`").replace("\\|", "|") for cell in cells[2:])
+            name = cells[0].strip("`")
+            if name in rows:
+                raise ValueError(f"docs/errors.md has {name} twice")
+            rows[name] = Row(says, "" if remedy == "—" else remedy)
+    return rows
+
+
+@pytest.fixture(scope="session")
+def rows() -> dict[str, Row]:
+    """The rows of docs/errors.md by their id."""
+    return read_rows()
+
+
+def holdings(folder: Path) -> dict[str, object]:
+    """Every file under ``folder`` with its hash; of a database, what its tables hold."""
+    found: dict[str, object] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if MAY_COME_AND_GO.search(name):
+            continue
+        if not path.is_file():
+            found[name] = "folder"
+        elif path.suffix in (".sqlite", ".db"):
+            found[name] = table_counts(path)
+        else:
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def table_counts(database: Path) -> object:
+    """Rows of each table; the hash of the file where it is no sound database."""
+    uri = f"file:{database}?mode=ro"
+    try:
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=1)) as connection:
+            names = [
+                name
+                for (name,) in connection.execute(
+                    "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+                )
+            ]
+            return {
+                name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]
+                for name in names
+            }
+    except sqlite3.DatabaseError:
+        return hashlib.sha256(database.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def refused(run_cellkin: Callable, rows: dict[str, Row], tmp_path: Path) -> Callable[..., None]:
+    """``refused("k-zero", "query", …)``: the run fails as docs/errors.md says and leaves no trace.
+
+    Exit status 1 (``status=2`` for a wrong use), nothing on standard output, one line on standard
+    error, every file and every table as before, no temporary file left.
+    """
+
+    def check(row: str, *arguments: object, status: int = 1) -> None:
+        before = holdings(tmp_path)
+        result = run_cellkin(*arguments)
+        lines = [line for line in result.stderr.splitlines() if not PROGRESS.search(line)]
+        assert len(lines) == 1, result.stderr
+        assert "Traceback" not in result.stderr
+        assert lines[0].startswith("cellkin: ")
+        told = lines[0].removeprefix("cellkin: ")
+        assert rows[row].pattern().fullmatch(told), f"{told!r} is not what docs/errors.md says"
+        assert result.status == status
+        assert result.stdout == ""
+        assert holdings(tmp_path) == before, "something was lost or left behind"
+
+    return check
+
+
+@pytest.fixture
+def reported(run_cellkin: Callable, rows: dict[str, Row], tmp_path: Path) -> Callable[..., str]:
+    """``reported("text-named-jpg", "import", …)``: the run succeeds and its report has the line.
+
+    Returns all that was printed.
+    """
+
+    def check(row: str, *arguments: object) -> str:
+        result = run_cellkin(*arguments)
+        told = " ".join((result.stdout + "\n" + result.stderr).split())
+        assert "Traceback" not in told
+        assert result.status == 0, result.stderr
+        assert rows[row].pattern().search(told), f"{told!r} has not what docs/errors.md says"
+        leftovers = [path for path in tmp_path.rglob("*") if "tmp" in path.suffix]
+        assert not leftovers
+        text: str = result.stdout + result.stderr
+        return text
+
+    return check
