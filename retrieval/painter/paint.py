@@ -84,7 +84,7 @@ class PaintedField:
     """A painted smear field.
 
     pixels: uint8 [H, W, 3]. boxes: (class or subclass code, left, top, width, height) in pixels,
-    one for each cell with a nucleus.
+    one for each of the cells asked for.
     """
 
     pixels: Pixels
@@ -270,7 +270,7 @@ def _paint_surroundings(canvas: Canvas, slide: Slide, occupied: Occupied) -> Non
     tint_plasma(canvas)
     scatter_red_cells(canvas, slide, occupied)
     scatter_platelets(canvas, slide, occupied, int(canvas.rng.poisson(0.8 * area)))
-    strew_dirt(canvas, slide, (0.4 + 5 * slide.stippling) * area)
+    strew_dirt(canvas, slide, (0.4 + 4 * slide.stippling) * area)
 
 
 def kind_radius(kind: str, rng: np.random.Generator) -> float:
@@ -278,7 +278,7 @@ def kind_radius(kind: str, rng: np.random.Generator) -> float:
     if kind in RECIPES:
         return drawn_radius(RECIPES[kind], rng)
     low, high = {
-        "platelet": (9.0, 16.0),
+        "platelet": (9.5, 17.0),
         "giant_platelet": (19.0, 30.0),
         "platelet_aggregate": (24.0, 40.0),
         "smudge_cell": (34.0, 52.0),

@@ -86,7 +86,7 @@ _RECIPES = (
     _neutrophil("band_neutrophil", "band", (0.66, 0.80)),
     Recipe(
         "eosinophil", "", (76, 5.5), ("two_lobed",), (0.78, 0.92), (0.82, 1.0), (1.0, 0.38),
-        {EOSIN: (0.38, 0.52), HAEM: (0.0, 0.2), AZURE: (0.04, 0.26)},
+        {EOSIN: (0.46, 0.64), HAEM: (0.0, 0.2), AZURE: (0.04, 0.22)},
         granules=(
             Granules(EOSIN, (240, 420), (1.2, 1.9), (0.36, 0.58), over=0.12),
             Granules(AZUROPHIL, (30, 120), (0.6, 1.0), (0.15, 0.35)),

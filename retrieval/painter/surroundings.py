@@ -82,7 +82,7 @@ def paint_platelet(canvas: Canvas, x: float, y: float, radius: float) -> None:
     # The pale border frays into hairs, the granular middle is rounder.
     border = away + patch.texture(1.3) * (0.5 + 0.05 * radius) + patch.texture(3.5) * 0.8
     body = patch.edge(border - radius, 1.4)
-    strength = rng.uniform(0.5, 1.2)
+    strength = rng.uniform(0.6, 1.2)
     patch.add(AZURE, body * 0.32 * strength)
     patch.add(AZUROPHIL, body * 0.06)
     share = rng.uniform(0.70, 0.98)
@@ -90,8 +90,8 @@ def paint_platelet(canvas: Canvas, x: float, y: float, radius: float) -> None:
     grain = smoothstep((patch.texture(0.8) + rng.uniform(0.4, 1.4)) / 2.2)
     amount = middle * (0.25 + 0.75 * grain)
     red = rng.uniform(0.3, 1.0)
-    patch.add(AZUROPHIL, amount * 0.60 * strength * red)
-    patch.add(NUCLEAR, amount * 0.55 * strength * (1.15 - red))
+    patch.add(AZUROPHIL, amount * 0.72 * strength * red)
+    patch.add(NUCLEAR, amount * 0.70 * strength * (1.15 - red))
 
 
 def strew_dirt(canvas: Canvas, slide: Slide, amount: float) -> None:
@@ -106,8 +106,8 @@ def strew_dirt(canvas: Canvas, slide: Slide, amount: float) -> None:
     if count and patch is not None:
         x = rng.uniform(patch.x.min(), patch.x.max(), count)
         y = rng.uniform(patch.y.min(), patch.y.max(), count)
-        radius = rng.uniform(0.4, 1.3, count)
-        patch.add(NUCLEAR, patch.dots(x, y, radius) * 0.9)
+        radius = rng.uniform(0.25, 1.0, count)
+        patch.add(NUCLEAR, patch.dots(x, y, radius) * 0.8)
 
 
 def tint_plasma(canvas: Canvas) -> None:
