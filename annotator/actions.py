@@ -1,0 +1,119 @@
+"""What a reader does to cells: label, skip, flag, and undo of each without limit.
+
+Labels are append-only and on disk before these functions return. The list of actions that undo
+walks back is kept for the run; labels of earlier runs are undone from the atlas's own log, so
+undo ends only where the author's first label is. Imports neither torch nor Flask.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from annotator.problems import NothingToUndoError
+from annotator.queue import Queue
+from index.records import NewLabel
+
+if TYPE_CHECKING:
+    from index.atlas import Atlas
+    from index.records import Label
+
+HOW = "single"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The proposal a label answers: class, probability (0 to 1), model, and whether it was seen."""
+
+    class_code: str | None = None
+    probability: float | None = None
+    model_id: str | None = None
+    visible: bool | None = None
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing done: ``kind`` is label, skip, flag or unflag; ``label_id`` that of a label."""
+
+    kind: str
+    cell_id: int
+    label_id: int | None = None
+    class_code: str | None = None
+
+
+class Reader:
+    """One author at work on one queue; safe for several threads."""
+
+    def __init__(self, atlas: Atlas, queue: Queue, author: str) -> None:
+        self.author = author
+        self.queue = queue
+        self._atlas = atlas
+        self._done: list[Action] = []
+        self._lock = threading.RLock()
+        self.labelled = 0  # cells labelled in this run, less those undone
+
+    def label(
+        self, cell_id: int, class_code: str, shown: Shown, note: str | None = None
+    ) -> Action:
+        """Record that ``author`` calls the cell ``class_code``; on disk when this returns."""
+        with self._lock:
+            (label_id,) = self._atlas.add_labels(
+                [
+                    NewLabel(
+                        cell_id=cell_id,
+                        class_code=class_code,
+                        author=self.author,
+                        how=HOW,
+                        proposed_class=shown.class_code,
+                        proposed_probability=shown.probability,
+                        model_id=shown.model_id,
+                        proposal_visible=shown.visible,
+                        note=note,
+                    )
+                ]
+            )
+            self.queue.settle(cell_id)
+            self.labelled += 1
+            return self._did(Action("label", cell_id, label_id, class_code))
+
+    def skip(self, cell_id: int) -> Action:
+        """Put the cell behind all others of the queue."""
+        self._atlas.cell(cell_id)
+        with self._lock:
+            self.queue.skip(cell_id)
+            return self._did(Action("skip", cell_id))
+
+    def flag(self, cell_id: int, flagged: bool, note: str | None = None) -> Action:
+        """Mark the cell for a second look, or take the mark away."""
+        with self._lock:
+            self._atlas.set_flag(cell_id, flagged, self.author, note)
+            return self._did(Action("flag" if flagged else "unflag", cell_id))
+
+    def undo(self) -> Action:
+        """Take back the last thing done and return it. Raises NothingToUndoError."""
+        with self._lock:
+            action = self._done[-1] if self._done else self._earlier()
+            if action.kind == "label" and action.label_id is not None:
+                self._atlas.undo(action.label_id, self.author)
+                self.labelled = max(0, self.labelled - 1)
+            elif action.kind in ("flag", "unflag"):
+                self._atlas.set_flag(action.cell_id, action.kind == "unflag", self.author)
+            if self._done:
+                self._done.pop()
+            if action.kind in ("label", "skip"):
+                self.queue.reopen(action.cell_id)
+            return action
+
+    def _did(self, action: Action) -> Action:
+        self._done.append(action)
+        return action
+
+    def _earlier(self) -> Action:
+        """The author's last label of an earlier run that still stands."""
+        label: Label | None = self._atlas.last_label(self.author, how=HOW)
+        if label is None:
+            raise NothingToUndoError(
+                f"{self.author} has nothing left to undo", "label a cell, then undo can take it back"
+            )
+        return Action("label", label.cell_id, label.id, label.class_code)

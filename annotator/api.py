@@ -1,0 +1,209 @@
+"""The JSON API below /api/v1; docs/api.md is its manual. Every failure has the shape of errors.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, current_app, jsonify, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from annotator.actions import Action, Reader
+from annotator.browse import browse, overview
+from annotator.desk import Desk
+from annotator.documents import cell_document, cell_documents, class_document, named
+from annotator.documents import brief_documents as brief
+from annotator.fields import optional_bool, optional_text, page_filter, required_bool, whole_number
+from annotator.problems import BadRequestError
+from annotator.queue import ORDERS
+from annotator.security import csrf_token
+
+api = Blueprint("api", __name__, url_prefix="/api/v1")
+
+AHEAD = 3  # cells whose pictures a page fetches before they are needed
+
+
+def desk() -> Desk:
+    """What this annotator holds."""
+    held: Desk = current_app.extensions["desk"]
+    return held
+
+
+def author() -> str:
+    """Who is at work. One author a run; accounts will answer this from the session."""
+    return desk().config.author
+
+
+def reader() -> Reader:
+    """The reader of this request."""
+    return desk().reader(author())
+
+
+def body() -> dict[str, Any]:
+    """The JSON object sent. Raises BadRequestError or 415."""
+    if not request.is_json:
+        raise UnsupportedMediaType
+    sent = request.get_json(silent=True)
+    if not isinstance(sent, dict):
+        raise BadRequestError(
+            "the body is not a JSON object", 'send an object such as {"class": "neutrophil"}'
+        )
+    return sent
+
+
+def progress(of: Reader) -> dict[str, Any]:
+    """How far the author's queue has come."""
+    counts = desk().counts(of.queue.dataset)
+    return {
+        "dataset": of.queue.dataset,
+        "order": of.queue.order.name,
+        "labelled": counts.labelled,
+        "total": counts.total,
+        "left": counts.total - counts.labelled,
+        "skipped": len(of.queue.skipped),
+        "this_run": of.labelled,
+    }
+
+
+def next_document(of: Reader, without: tuple[int, ...] = ()) -> dict[str, Any]:
+    """The next cell of a queue, what comes after it, and the progress."""
+    ahead = of.queue.upcoming(1 + AHEAD, without=without)
+    cell = cell_document(desk(), ahead[0]) if ahead else None
+    return {"cell": cell, "ahead": brief(desk(), ahead[1:]), "progress": progress(of)}
+
+
+def done(action: Action, status: int = 200, **more: Any) -> tuple[Response, int]:
+    """The answer to something done: what it was, and what comes next."""
+    what = {
+        "kind": action.kind,
+        "cell": action.cell_id,
+        "label": action.label_id,
+        "class": named(desk().atlas.taxonomy, action.class_code),
+    }
+    return jsonify(done=what, **more, next=next_document(reader())), status
+
+
+@api.get("/session")
+def session_document() -> Response:
+    """Who labels, in what atlas, and the token that changes need."""
+    atlas = desk().atlas
+    return jsonify(
+        author=author(),
+        atlas=atlas.path.name,
+        model=desk().proposals.model_id,
+        csrf_token=csrf_token(),
+        notices=[vars(notice) for notice in desk().notices()],
+    )
+
+
+@api.get("/next")
+def next_cell() -> Response:
+    """The next cell; ``without`` names a cell not to give."""
+    without = whole_number(request.args, "without")
+    return jsonify(next_document(reader(), () if without is None else (without,)))
+
+
+@api.get("/queue")
+def queue_state() -> Response:
+    """The order and data set of the queue, and the orders there are."""
+    orders = [{"name": o.name, "title": o.title, "help": o.help} for o in ORDERS.values()]
+    return jsonify(**progress(reader()), orders=orders)
+
+
+@api.put("/queue")
+def set_queue() -> Response:
+    """Give the queue another order or data set."""
+    sent = body()
+    order = optional_text(sent, "order") or reader().queue.order.name
+    dataset = optional_text(sent, "dataset")
+    changed = desk().set_queue(author(), order, dataset)
+    return jsonify(next_document(changed))
+
+
+@api.get("/cells")
+def cells() -> Response:
+    """Cells by filter, a page at a time."""
+    page = whole_number(request.args, "page", 1) or 1
+    return jsonify(browse(desk(), page_filter(request.args), page))
+
+
+@api.get("/cells/<int:cell_id>")
+def cell(cell_id: int) -> Response:
+    """All there is to know of one cell."""
+    return jsonify(cell_document(desk(), cell_id))
+
+
+@api.get("/cells/<int:cell_id>/neighbours")
+def neighbours(cell_id: int) -> Response:
+    """The evidence alone."""
+    document = cell_document(desk(), cell_id)
+    proposal = document["proposal"]
+    return jsonify(
+        cell=cell_id,
+        neighbours=proposal["evidence"] if proposal else [],
+        votes=proposal["votes"] if proposal else [],
+        no_proposal=document["no_proposal"],
+    )
+
+
+@api.get("/cells/<int:cell_id>/history")
+def history(cell_id: int) -> Response:
+    """The log of one cell, newest first."""
+    return jsonify(cell=cell_id, history=cell_document(desk(), cell_id)["history"])
+
+
+@api.post("/cells/<int:cell_id>/label")
+def label(cell_id: int) -> tuple[Response, int]:
+    """Label a cell; when this answers 201 the label is on disk."""
+    sent = body()
+    wanted = optional_text(sent, "class")
+    if not wanted:
+        raise BadRequestError("the field 'class' is missing", "send the code of a class")
+    desk().atlas.cell(cell_id)
+    node = desk().atlas.taxonomy.resolve(wanted)
+    shown = desk().shown(
+        cell_id, optional_text(sent, "proposal"), optional_bool(sent, "proposal_visible")
+    )
+    action = reader().label(cell_id, node.code, shown, optional_text(sent, "note"))
+    return done(action, 201)
+
+
+@api.post("/cells/<int:cell_id>/skip")
+def skip(cell_id: int) -> tuple[Response, int]:
+    """Put a cell behind all others."""
+    return done(reader().skip(cell_id))
+
+
+@api.post("/cells/<int:cell_id>/flag")
+def flag(cell_id: int) -> tuple[Response, int]:
+    """Mark a cell for a second look, or take the mark away."""
+    sent = body()
+    flagged = required_bool(sent, "flagged")
+    action = reader().flag(cell_id, flagged, optional_text(sent, "note"))
+    return done(action, flagged=flagged)
+
+
+@api.post("/undo")
+def undo() -> tuple[Response, int]:
+    """Take back the last thing done; the answer shows the cell it was done to."""
+    action = reader().undo()
+    return done(action, cell=cell_document(desk(), action.cell_id))
+
+
+@api.get("/classes")
+def classes() -> Response:
+    """The taxonomy, parents before children."""
+    taxonomy = desk().atlas.taxonomy
+    return jsonify(classes=[class_document(taxonomy, node) for node in taxonomy.nodes.values()])
+
+
+@api.post("/classes")
+def add_class() -> tuple[Response, int]:
+    """Add a class below another."""
+    node = desk().add_class(body())
+    return jsonify(class_document(desk().atlas.taxonomy, node)), 201
+
+
+@api.get("/overview")
+def overview_document() -> Response:
+    """Counts by class and data set."""
+    return jsonify(overview(desk()))

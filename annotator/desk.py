@@ -1,0 +1,218 @@
+"""Everything one running annotator holds: the atlas, its pictures, proposals and readers.
+
+Imports neither torch nor Flask; the routes reach all logic through here.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from annotator.actions import Reader, Shown
+from annotator.config import AnnotatorConfig
+from annotator.fields import optional_text
+from annotator.keys import RESERVED
+from annotator.pictures import Pictures
+from annotator.problems import BadRequestError, StaleProposalError
+from annotator.proposals import Proposals, unembedded
+from annotator.queue import Queue, known_order
+from index.atlas import Atlas
+from index.errors import UnknownDatasetError
+from index.records import CellFilter
+
+if TYPE_CHECKING:
+    from index.taxonomy import Node
+    from retrieval.answers.proposer import Proposal
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the reader should do before or while labelling."""
+
+    type: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many cells there are, and how many have a present label."""
+
+    total: int
+    labelled: int
+
+
+class Desk:
+    """The atlas opened for labelling. One author a run; the rooms for more are the readers."""
+
+    def __init__(self, config: AnnotatorConfig, atlas: Atlas | None = None) -> None:
+        self.config = config
+        self.atlas = atlas or Atlas.open(config.atlas)
+        self._owns_atlas = atlas is None
+        self.pictures = Pictures(self.atlas)
+        self.proposals = Proposals(self.atlas, k=config.k)
+        self._signer = URLSafeSerializer(config.secret, salt="proposal")
+        self._readers: dict[str, Reader] = {}
+        self._lock = threading.RLock()
+        if config.dataset is not None:
+            self.check_dataset(config.dataset)
+
+    def close(self) -> None:
+        """Finish what is under way and close the atlas if it was opened here."""
+        for reader in self._readers.values():
+            reader.queue.wait()
+        if self._owns_atlas:
+            self.atlas.close()
+
+    def check_dataset(self, name: str) -> str:
+        """``name``, if the atlas holds that data set. Raises UnknownDatasetError."""
+        names = [str(each) for each in self.atlas.datasets()["name"]]
+        if name not in names:
+            raise UnknownDatasetError(
+                f"data set {name!r} is not in this atlas, it holds {', '.join(names) or 'none'}",
+                "name one of these, or import it with 'cellkin import'",
+            )
+        return name
+
+    def reader(self, author: str) -> Reader:
+        """The reader of that name with the queue as it was last set up."""
+        with self._lock:
+            if author not in self._readers:
+                self._readers[author] = self._new_reader(author)
+            return self._readers[author]
+
+    def _new_reader(self, author: str) -> Reader:
+        kept = self.atlas.document(_document(author)) or {}
+        dataset = self.config.dataset or kept.get("dataset")
+        order = kept.get("order", "worth")
+        names = {str(each) for each in self.atlas.datasets()["name"]}
+        queue = self._queue(dataset if dataset in names else None, order)
+        return Reader(self.atlas, queue, author)
+
+    def _queue(self, dataset: str | None, order: str) -> Queue:
+        return Queue(
+            self.atlas, self.proposals, dataset=dataset, order=order, seed=self.config.seed
+        )
+
+    def set_queue(self, author: str, order: str, dataset: str | None) -> Reader:
+        """Give the author's queue another order or data set, and remember it for the next run."""
+        known_order(order)
+        if dataset is not None:
+            self.check_dataset(dataset)
+        reader = self.reader(author)
+        with self._lock:
+            reader.queue = self._queue(dataset, order)
+        self.atlas.put_document(_document(author), {"order": order, "dataset": dataset})
+        return reader
+
+    def sign(self, cell_id: int, proposal: Proposal) -> str:
+        """A token by which a label says which proposal it answers."""
+        return str(
+            self._signer.dumps(
+                [
+                    cell_id,
+                    proposal.class_code,
+                    round(float(proposal.probability), 6),
+                    self.proposals.model_id,
+                ]
+            )
+        )
+
+    def shown(self, cell_id: int, token: str | None, visible: bool | None) -> Shown:
+        """What was proposed, read from ``token``. Raises StaleProposalError if it is not ours."""
+        if token is None:
+            return Shown()
+        try:
+            of_cell, class_code, probability, model_id = self._signer.loads(token)
+        except (BadSignature, ValueError, TypeError):
+            of_cell = None
+        if of_cell != cell_id:
+            raise StaleProposalError(
+                f"the proposal named is not one this run of the annotator made for cell {cell_id}",
+                "read the cell again and look at what is proposed now",
+            )
+        return Shown(class_code, probability, model_id, True if visible is None else visible)
+
+    def counts(self, dataset: str | None) -> Counts:
+        """Cells of ``dataset`` (None: of all), and how many of them have a present label."""
+        datasets = (dataset,) if dataset else ()
+        return Counts(
+            self.atlas.count(CellFilter(datasets=datasets)),
+            self.atlas.count(CellFilter(datasets=datasets, labelled=True)),
+        )
+
+    def authors(self) -> list[str]:
+        """Who gave the present labels, by name."""
+        return sorted({str(name) for name in self.atlas.table()["author"].dropna()})
+
+    def add_class(self, given: Mapping[str, Any]) -> Node:
+        """Add a class from the fields of a form or a JSON object.
+
+        ``name`` and ``parent`` are needed; ``code``, ``key``, ``colour``, ``short`` and
+        ``aliases`` (text, separated by commas) may be left out. Raises BadRequestError,
+        TaxonomyError, UnknownClassError.
+        """
+        name, parent = optional_text(given, "name"), optional_text(given, "parent")
+        if not name or not parent:
+            raise BadRequestError(
+                "a class needs a name and a parent class", "fill in the fields name and parent"
+            )
+        code = optional_text(given, "code") or re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+        key = optional_text(given, "key")
+        if key and key.lower() in RESERVED:
+            raise BadRequestError(
+                f"key {key!r} is a command of the labelling page", "choose a key that is free"
+            )
+        aliases = optional_text(given, "aliases") or ""
+        return self.atlas.add_class(
+            code,
+            name,
+            self.atlas.taxonomy.resolve(parent).code,
+            short=optional_text(given, "short"),
+            aliases=tuple(alias.strip() for alias in aliases.split(",") if alias.strip()),
+            colour=optional_text(given, "colour"),
+            key=key.lower() if key else None,
+        )
+
+    def notices(self) -> list[Notice]:
+        """What is missing for labelling with evidence, most basic first."""
+        atlas, path = self.atlas, self.atlas.path
+        total = atlas.count()
+        if not total:
+            return [
+                Notice(
+                    "no_cells",
+                    "This atlas holds no cells yet.",
+                    f"Run: cellkin import {path} FOLDER",
+                )
+            ]
+        found = []
+        without = unembedded(atlas)
+        if without:
+            found.append(
+                Notice(
+                    "no_embedding",
+                    f"{without:,} of {total:,} cells have no embedding, so there is no proposal "
+                    "for them. You can label them all the same.",
+                    f"Run: cellkin embed {path}",
+                )
+            )
+        if not atlas.count(CellFilter(labelled=True)):
+            found.append(
+                Notice(
+                    "no_references",
+                    "No cell is labelled yet, so there are no neighbours to show.",
+                    "Label a few of each class by hand, or import labels; proposals start with "
+                    "the first.",
+                )
+            )
+        return found
+
+
+def _document(author: str) -> str:
+    return f"annotator.queue.{author}"

@@ -1,0 +1,180 @@
+"""Cells, proposals and classes as the JSON documents that pages and API share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from annotator.keys import direct_key
+from annotator.pictures import picture_names
+from annotator.proposals import say_decision, say_novelty, say_set, votes
+
+if TYPE_CHECKING:
+    from annotator.desk import Desk
+    from index.records import Cell, Label
+    from index.taxonomy import Node, Taxonomy
+    from retrieval.answers.proposer import Evidence, Proposal
+
+Document = dict[str, Any]
+
+
+def class_document(taxonomy: Taxonomy, node: Node) -> Document:
+    """One class: names, colour, keys, parent and the codes right below it."""
+    return {
+        "code": node.code,
+        "name": node.name,
+        "short": node.short,
+        "level": node.level,
+        "parent": node.parent,
+        "colour": node.colour,
+        "key": node.key,
+        "direct_key": direct_key(node),
+        "ontology": node.ontology,
+        "aliases": list(node.aliases),
+        "children": [child.code for child in taxonomy.children(node.code)],
+        "path": [above.name for above in reversed(taxonomy.ancestors(node.code))],
+    }
+
+
+def named(taxonomy: Taxonomy, code: str | None) -> Document | None:
+    """Code, name and short name of a class; None for None."""
+    if code is None:
+        return None
+    node = taxonomy.node(code)
+    return {"code": node.code, "name": node.name, "short": node.short}
+
+
+def label_document(taxonomy: Taxonomy, label: Label, retracted: bool = False) -> Document:
+    """One entry of a cell's log."""
+    return {
+        "id": label.id,
+        "class": named(taxonomy, label.class_code),
+        "author": label.author,
+        "time": label.time,
+        "how": label.how,
+        "proposed": named(taxonomy, label.proposed_class),
+        "proposed_probability": label.proposed_probability,
+        "proposal_visible": label.proposal_visible,
+        "model": label.model_id,
+        "source": label.source,
+        "note": label.note,
+        "retracts": label.retracts,
+        "retracted": retracted,
+    }
+
+
+def brief_document(desk: Desk, cell: Cell, present: str | None) -> Document:
+    """A cell for a grid: where it is from, its small picture and its present class."""
+    full, thumb = picture_names(cell.id, cell.sha256)
+    return {
+        "id": cell.id,
+        "dataset": cell.dataset,
+        "file": cell.file,
+        "patient": cell.patient,
+        "slide": cell.slide,
+        "flagged": cell.flagged,
+        "picture": full,
+        "thumbnail": thumb,
+        "present": named(desk.atlas.taxonomy, present),
+    }
+
+
+def brief_documents(desk: Desk, cell_ids: Sequence[int]) -> list[Document]:
+    """``brief_document`` for each of ``cell_ids``, in their order."""
+    cells = desk.atlas.cells_by_id(cell_ids)
+    present = desk.atlas.present_of(cell_ids)
+    return [brief_document(desk, cells[each], present.get(each)) for each in cell_ids]
+
+
+def evidence_document(desk: Desk, evidence: Evidence, cell: Cell | None) -> Document:
+    """One neighbour that voted."""
+    thumb = picture_names(cell.id, cell.sha256)[1] if cell else None
+    return {
+        "cell": evidence.cell_id,
+        "class": named(desk.atlas.taxonomy, evidence.class_code),
+        "similarity": round(float(evidence.similarity), 6),
+        "distance": round(float(evidence.distance), 6),
+        "author": evidence.author,
+        "dataset": evidence.dataset,
+        "patient": evidence.patient,
+        "slide": evidence.slide,
+        "file": evidence.file,
+        "thumbnail": thumb,
+    }
+
+
+def proposal_document(desk: Desk, cell_id: int, proposal: Proposal) -> Document:
+    """A proposal with its evidence, its votes and the same in plain words."""
+    taxonomy = desk.atlas.taxonomy
+    node = taxonomy.node(proposal.class_code)
+    wider = taxonomy.node(proposal.backed_off_to).name if proposal.backed_off_to else None
+    cells = desk.atlas.cells_by_id([evidence.cell_id for evidence in proposal.evidence])
+    ordered = sorted(proposal.probabilities.items(), key=lambda item: -item[1])
+    return {
+        "class": named(taxonomy, proposal.class_code),
+        "probability": round(float(proposal.probability), 6),
+        "probabilities": [
+            {**(named(taxonomy, code) or {}), "probability": round(float(value), 6)}
+            for code, value in ordered
+        ],
+        "prediction_set": [named(taxonomy, code) for code in proposal.prediction_set],
+        "novelty": round(float(proposal.novelty), 6),
+        "decision": proposal.decision,
+        "backed_off_to": named(taxonomy, proposal.backed_off_to),
+        "runner_up": named(taxonomy, proposal.runner_up),
+        "model": desk.proposals.model_id,
+        "words": {
+            "decision": say_decision(proposal, node.name, wider),
+            "novelty": say_novelty(proposal.novelty),
+            "prediction_set": say_set([taxonomy.node(c).name for c in proposal.prediction_set]),
+        },
+        "votes": [
+            {**(named(taxonomy, vote.class_code) or {}), "count": vote.count, "share": vote.share}
+            for vote in votes(proposal)
+        ],
+        "evidence": [
+            evidence_document(desk, evidence, cells.get(evidence.cell_id))
+            for evidence in proposal.evidence
+        ],
+        "token": desk.sign(cell_id, proposal),
+    }
+
+
+def cell_document(desk: Desk, cell_id: int) -> Document:
+    """All there is to know of one cell: provenance, picture, log, present class, proposal."""
+    (document,) = cell_documents(desk, [cell_id])
+    return document
+
+
+def cell_documents(desk: Desk, cell_ids: Sequence[int]) -> list[Document]:
+    """``cell_document`` for several cells with one neighbour search. Raises UnknownCellError."""
+    atlas, taxonomy = desk.atlas, desk.atlas.taxonomy
+    cells = [atlas.cell(cell_id) for cell_id in cell_ids]
+    proposals = desk.proposals.propose([cell.id for cell in cells])
+    present = atlas.present_of([cell.id for cell in cells])
+    documents = []
+    for cell in cells:
+        history = atlas.history(cell.id)
+        gone = {label.retracts for label in history if label.retracts is not None}
+        standing = [each for each in history if each.how != "undo" and each.id not in gone]
+        state = desk.pictures.state(cell)
+        proposal = proposals.get(cell.id)
+        reason = None if proposal else desk.proposals.why_none(cell.id)
+        documents.append(
+            {
+                **brief_document(desk, cell, present.get(cell.id)),
+                "width": cell.width,
+                "height": cell.height,
+                "stain": cell.stain,
+                "scanner": cell.scanner,
+                "split": cell.split,
+                "field": cell.field,
+                "picture_state": asdict(state),
+                "disputed": bool(standing) and cell.id not in present,
+                "history": [label_document(taxonomy, e, e.id in gone) for e in reversed(history)],
+                "proposal": proposal_document(desk, cell.id, proposal) if proposal else None,
+                "no_proposal": asdict(reason) if reason else None,
+            }
+        )
+    return documents

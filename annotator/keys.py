@@ -1,0 +1,48 @@
+"""Which key does what. Commands come first: a class never takes a key that a command has.
+
+A class whose own key belongs to a command is still reached by search, and a subclass by its key
+once the chooser of its class is open, where the commands rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from index.taxonomy import Node
+
+
+@dataclass(frozen=True)
+class Command:
+    """A key of the labelling page: its ``key`` as the browser names it, how it is written, what
+    it does."""
+
+    name: str
+    key: str
+    written: str
+    help: str
+
+
+COMMANDS = (
+    Command("accept", "Enter", "Enter", "accept the proposal"),
+    Command("search", "/", "/", "search a class by typing"),
+    Command("skip", "s", "S", "skip: look at this cell after all others"),
+    Command("flag", "f", "F", "flag for a second look, or take the flag away"),
+    Command("undo", "u", "U", "undo the last thing done (also Ctrl-Z), without limit"),
+    Command("previous", "ArrowLeft", "\u2190", "the cell before"),
+    Command("forward", "ArrowRight", "\u2192", "the cell after, once you have gone back"),
+    Command("hide", ".", ".", "hide or show the proposal and its evidence"),
+    Command("zoom_in", "+", "+", "zoom in"),
+    Command("zoom_out", "-", "\u2212", "zoom out"),
+    Command("fit", "=", "=", "fit the picture to its frame"),
+    Command("help", "?", "?", "show or close this help"),
+)
+RESERVED = frozenset(command.key for command in COMMANDS)
+
+
+def direct_key(node: Node) -> str | None:
+    """The key that labels a cell ``node`` at once, or None where a command has that key."""
+    if node.key is None or node.key.lower() in RESERVED:
+        return None
+    return node.key.lower()

@@ -1,0 +1,151 @@
+"""Pictures of cells as the browser gets them: proved pixels, small pictures made once.
+
+A picture is named by the hash of its pixels, so a browser may keep it for ever. The full picture
+is read from its file and proved each time it is not in memory; a thumbnail is kept in the atlas's
+folder under that hash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from retrieval.reading.decode import read_cell
+from retrieval.reading.errors import CellFileMissingError, ImageError
+
+if TYPE_CHECKING:
+    from index.atlas import Atlas
+    from index.records import Cell
+
+THUMBNAIL = 192  # longer side in pixels: 96 CSS pixels on a dense screen
+HASH_SHOWN = 16  # hexadecimal digits of the hash in an address: 64 bits
+KEPT_FULL = 96
+KEPT_SMALL = 2048
+
+
+@dataclass(frozen=True)
+class PictureState:
+    """Whether a cell's picture can be shown: ``ok``, ``missing`` or ``changed``, and why not."""
+
+    state: str
+    message: str = ""
+    remedy: str = ""
+
+
+def picture_names(cell_id: int, sha256: str) -> tuple[str, str]:
+    """The addresses of a cell's full picture and of its thumbnail."""
+    base = f"/images/{cell_id}/{sha256[:HASH_SHOWN]}"
+    return f"{base}/full.png", f"{base}/thumb.webp"
+
+
+class _Recent:
+    """The most recently used byte strings, by name; safe for several threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._items: OrderedDict[str, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> bytes | None:
+        with self._lock:
+            if name in self._items:
+                self._items.move_to_end(name)
+            return self._items.get(name)
+
+    def put(self, name: str, data: bytes) -> bytes:
+        with self._lock:
+            self._items[name] = data
+            self._items.move_to_end(name)
+            while len(self._items) > self._most:
+                self._items.popitem(last=False)
+        return data
+
+
+class Pictures:
+    """Full pictures (PNG, every pixel) and thumbnails (WebP) of the cells of an atlas."""
+
+    def __init__(self, atlas: Atlas) -> None:
+        self._atlas = atlas
+        self._full = _Recent(KEPT_FULL)
+        self._small = _Recent(KEPT_SMALL)
+        self._folder = Path(atlas.path) / "thumbnails"
+
+    def full(self, cell: Cell) -> bytes:
+        """PNG of the whole picture. Raises ImageError where the file is gone or changed."""
+        known = self._full.get(cell.sha256)
+        if known is not None:
+            return known
+        rgb = read_cell(self._atlas, cell)
+        out = io.BytesIO()
+        Image.fromarray(rgb).save(out, "PNG", compress_level=1)
+        return self._full.put(cell.sha256, out.getvalue())
+
+    def thumbnail(self, cell: Cell) -> bytes:
+        """WebP of at most THUMBNAIL pixels a side. Raises ImageError as ``full``."""
+        known = self._small.get(cell.sha256)
+        if known is not None:
+            return known
+        file = self._folder / cell.sha256[:2] / f"{cell.sha256}-{THUMBNAIL}.webp"
+        try:
+            return self._small.put(cell.sha256, file.read_bytes())
+        except OSError:
+            pass  # not made yet
+        image = Image.fromarray(read_cell(self._atlas, cell))
+        image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+        out = io.BytesIO()
+        image.save(out, "WEBP", quality=88, method=2)
+        data = out.getvalue()
+        # An atlas that may only be read, or a full disk, costs time but no answer.
+        with contextlib.suppress(OSError):
+            _write(file, data)
+        return self._small.put(cell.sha256, data)
+
+    def state(self, cell: Cell) -> PictureState:
+        """Whether the picture can be shown, found by reading it."""
+        try:
+            self.full(cell)
+        except ImageError as error:
+            return problem(error)
+        return PictureState("ok")
+
+
+def problem(error: ImageError) -> PictureState:
+    """What to tell the reader of a picture that cannot be shown."""
+    state = "missing" if isinstance(error, CellFileMissingError) else "changed"
+    return PictureState(state, error.message, error.remedy)
+
+
+def placeholder(state: str) -> bytes:
+    """An SVG that stands where a picture cannot be shown. ``state`` as in PictureState."""
+    words = "file missing" if state == "missing" else "file changed"
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 192 192" width="192" height="192">'
+        '<rect width="192" height="192" fill="#e4e1ea"/>'
+        '<g fill="none" stroke="#6b6478" stroke-width="4" stroke-linecap="round">'
+        '<circle cx="96" cy="82" r="38" stroke-dasharray="9 11"/>'
+        '<path d="M82 68l28 28M110 68l-28 28"/></g>'
+        '<text x="96" y="156" text-anchor="middle" font-family="system-ui,sans-serif" '
+        f'font-size="20" fill="#4a4456">{words}</text></svg>'
+    ).encode()
+
+
+def _write(file: Path, data: bytes) -> None:
+    """Put ``data`` at ``file`` so that no reader ever sees half of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+        Path(name).replace(file)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,158 @@
+"""What CellKin says of a cell that is already embedded, and how to say it in plain words.
+
+No picture is read and no network is run here: the stored embedding is enough. Neither torch nor
+Flask is imported.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from index.records import CellFilter
+
+if TYPE_CHECKING:
+    from index.atlas import Atlas
+    from retrieval.answers.proposer import Proposal, Proposer
+
+CHUNK = 32  # cells proposed at a time: a reader who presses Enter never waits for more than these
+NOVEL = 0.95  # novelty from which a cell is called unlike the references
+UNUSUAL = 0.8
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why there is no proposal, and what to do about it."""
+
+    type: str
+    message: str
+    remedy: str
+
+
+class Proposals:
+    """Proposals for cells of an atlas by their stored embeddings; safe for several threads.
+
+    One lock guards the proposer: neighbours are searched by one thread at a time, in chunks of
+    CHUNK cells, so that ranking a queue in the background never holds up a reader.
+    """
+
+    def __init__(self, atlas: Atlas, *, k: int) -> None:
+        self._atlas = atlas
+        self._k = k
+        self._lock = threading.Lock()
+        self._proposer: tuple[str, Proposer] | None = None
+
+    @property
+    def model_id(self) -> str | None:
+        """The model whose embeddings count now."""
+        return self._atlas.active_model
+
+    def propose(self, cell_ids: Sequence[int]) -> dict[int, Proposal]:
+        """A proposal for each of N cells that has an embedding; the others are absent.
+
+        A cell is never evidence for itself. Empty without a model or without references.
+        """
+        model_id = self.model_id
+        if model_id is None or not len(cell_ids):
+            return {}
+        found: dict[int, Proposal] = {}
+        for start in range(0, len(cell_ids), CHUNK):
+            ids, vectors = self._vectors(model_id, cell_ids[start : start + CHUNK])
+            if not len(ids):
+                continue
+            with self._lock:
+                answers = self._of(model_id).propose(vectors, not_cells=[int(i) for i in ids])
+            found.update(zip((int(i) for i in ids), answers, strict=True))
+        return {cell_id: proposal for cell_id, proposal in found.items() if proposal.evidence}
+
+    def why_none(self, cell_id: int) -> Reason:
+        """Why ``propose`` has no answer for a cell."""
+        atlas = str(self._atlas.path)
+        model_id = self.model_id
+        if model_id is None or not len(self._vectors(model_id, [cell_id])[0]):
+            return Reason(
+                "no_embedding",
+                "This cell has no embedding yet, so CellKin cannot look for its neighbours.",
+                f"Run: cellkin embed {atlas}",
+            )
+        return Reason(
+            "no_references",
+            "There are no labelled cells to compare with yet.",
+            "Label a few cells of each class by hand, or import labelled ones; "
+            "proposals start with the first.",
+        )
+
+    def _of(self, model_id: str) -> Proposer:
+        if self._proposer is None or self._proposer[0] != model_id:
+            from retrieval.answers.proposer import Proposer
+
+            self._proposer = (
+                model_id,
+                Proposer(self._atlas, k=self._k, level="class", model_id=model_id),
+            )
+        return self._proposer[1]
+
+    def _vectors(self, model_id: str, ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        return self._atlas.embeddings_of(model_id, np.asarray(ids, dtype=np.int64))
+
+
+def doubt(proposal: Proposal) -> float:
+    """How little the most probable class leads the next, 0 (certain) to 1 (a tie)."""
+    top = sorted(proposal.probabilities.values(), reverse=True)[:2]
+    return 1.0 - (top[0] - (top[1] if len(top) > 1 else 0.0)) if top else 1.0
+
+
+@dataclass(frozen=True)
+class Votes:
+    """The neighbours that say one class: how many, and their share of all that voted."""
+
+    class_code: str
+    count: int
+    share: float
+
+
+def votes(proposal: Proposal) -> list[Votes]:
+    """The neighbours counted by class, most votes first; the nearest decides between equals."""
+    counts = Counter(evidence.class_code for evidence in proposal.evidence)
+    total = sum(counts.values())
+    return [Votes(code, count, count / total) for code, count in counts.most_common()]
+
+
+def say_decision(proposal: Proposal, name: str, wider: str | None) -> str:
+    """The decision in one sentence. ``name`` and ``wider`` are class names."""
+    if proposal.decision == "accept":
+        return f"The neighbours are clear: {name.lower()}."
+    if proposal.decision == "back_off" and wider:
+        return f"Sure only of the wider class {wider.lower()}; which kind is for you to decide."
+    return "CellKin does not commit itself here: please decide without it."
+
+
+def say_novelty(novelty: float) -> str:
+    """Novelty (0 to 1) in one sentence."""
+    if novelty >= NOVEL:
+        return "Unlike anything labelled so far: look twice."
+    if novelty >= UNUSUAL:
+        return "Somewhat unusual among the labelled cells."
+    return "Much like the labelled cells."
+
+
+def say_set(names: Sequence[str]) -> str:
+    """The prediction set in one sentence. ``names`` are class names, most probable first."""
+    if not names:
+        return "No class fits well."
+    lower = [name.lower() for name in names]
+    if len(lower) == 1:
+        return f"Nothing else is plausible than {lower[0]}."
+    return f"Plausible: {', '.join(lower[:-1])} or {lower[-1]}."
+
+
+def unembedded(atlas: Atlas, datasets: tuple[str, ...] = ()) -> int:
+    """How many cells have no embedding under the active model; all of them without a model."""
+    limit = CellFilter(datasets=datasets)
+    model_id = atlas.active_model
+    return len(atlas.without_embedding(model_id, limit)) if model_id else atlas.count(limit)

@@ -1,0 +1,115 @@
+"""Serve the annotator on waitress, a WSGI server made for production."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from annotator.app import create_app
+from annotator.config import AnnotatorConfig
+from annotator.problems import AddressError, PortInUseError
+
+THREADS = 8
+
+# (the address pages are at, warning or None)
+Announce = Callable[[str, str | None], None]
+
+
+def warning_for(config: AnnotatorConfig) -> str | None:
+    """What to say when others than this machine can reach the annotator."""
+    if config.is_local:
+        return None
+    return (
+        f"the annotator listens on {config.host}: whoever reaches this machine can see the cells "
+        f"and label them as {config.author}; there is no login and no encryption"
+    )
+
+
+def address_of(host: str, port: int) -> str:
+    """The address to open in a browser on this machine."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)
+    if ":" in shown and not shown.startswith("["):
+        shown = f"[{shown}]"
+    return f"http://{shown}:{port}/"
+
+
+def make_server(config: AnnotatorConfig) -> tuple[Any, str]:
+    """A bound server, not yet running, and its address; the port is free if ``config.port`` is 0.
+
+    Raises PortInUseError, AddressError, and the errors of ``create_app``.
+    """
+    from waitress.server import create_server
+
+    _check_free(config)
+    app = create_app(config)
+    try:
+        server = create_server(
+            app,
+            host=config.host,
+            port=config.port,
+            threads=THREADS,
+            ident=None,
+            max_request_body_size=config.largest_upload + 65536,
+            clear_untrusted_proxy_headers=True,
+        )
+    except OSError as error:
+        app.extensions["desk"].close()
+        raise _cannot_bind(config, error) from error
+    except ValueError as error:
+        app.extensions["desk"].close()
+        raise _bad_address(config, str(error)) from error
+    port = getattr(server, "effective_port", None) or server.effective_listen[0][1]
+    return server, address_of(config.host, int(port))
+
+
+def _check_free(config: AnnotatorConfig) -> None:
+    """Try the address before the atlas is opened, so that its errors come at once."""
+    try:
+        family, kind, _, _, where = socket.getaddrinfo(
+            config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError) as error:
+        raise _bad_address(config, str(error)) from error
+    with socket.socket(family, kind) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(where)
+            trial.listen(1)
+        except OSError as error:
+            raise _cannot_bind(config, error) from error
+
+
+def _cannot_bind(config: AnnotatorConfig, error: OSError) -> PortInUseError | AddressError:
+    if error.errno == errno.EADDRINUSE:
+        return PortInUseError(
+            f"port {config.port} of {config.host} is in use by another program",
+            "give --port another number, or --port 0 for a free one",
+        )
+    if error.errno == errno.EACCES:
+        return AddressError(
+            f"port {config.port} of {config.host} may not be opened by this user",
+            "give --port a number from 1024, or 0 for a free one",
+        )
+    return _bad_address(config, error.strerror or str(error))
+
+
+def _bad_address(config: AnnotatorConfig, reason: str) -> AddressError:
+    return AddressError(
+        f"the annotator cannot listen on {config.host!r}: {reason}",
+        "give --host an address of this machine, such as 127.0.0.1",
+    )
+
+
+def serve(config: AnnotatorConfig, announce: Announce) -> None:
+    """Serve until interrupted; ``announce`` is told the address once it answers there."""
+    server, address = make_server(config)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    announce(address, warning_for(config))
+    try:
+        server.run()
+    finally:
+        server.close()
+        server.application.extensions["desk"].close()

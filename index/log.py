@@ -1,0 +1,62 @@
+"""The log of labels read across cells: by author, for some cells, or whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import select
+from sqlalchemy.orm import aliased
+
+from index.filters import among, conditions
+from index.part import Part
+from index.records import CellFilter, Label
+from index.schema import cells, labels, present_labels
+
+PAGE = 5000
+
+
+class LogPart(Part):
+    """Reads of the label log that no single cell answers."""
+
+    def last_label(self, author: str, *, how: str | None = None) -> Label | None:
+        """The newest label of ``author`` (given ``how``, if named) that still stands, or None.
+
+        A label stands unless an undo takes it back that was not itself undone.
+        """
+        undo, redo = aliased(labels, name="undo"), aliased(labels, name="redo")
+        undone = (
+            select(undo.c.id)
+            .outerjoin(redo, redo.c.retracts == undo.c.id)
+            .where(undo.c.retracts == labels.c.id, redo.c.id.is_(None))
+            .exists()
+        )
+        query = select(labels).where(labels.c.author == author, labels.c.how != "undo", ~undone)
+        if how is not None:
+            query = query.where(labels.c.how == how)
+        with self.database.read() as connection:
+            row = connection.execute(query.order_by(labels.c.id.desc()).limit(1)).first()
+        return Label(**row._mapping) if row else None
+
+    def present_of(self, cell_ids: Iterable[int]) -> dict[int, str]:
+        """The present class code of those of ``cell_ids`` that have one, by id."""
+        present = present_labels.c
+        query = select(present.cell_id, present.class_code).where(
+            present.class_code.is_not(None), present.cell_id.in_(among(cell_ids))
+        )
+        with self.database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def log(self, filter: CellFilter | None = None) -> Iterator[Label]:
+        """Every label of the cells within ``filter``, oldest first, read in pages."""
+        last = 0
+        while True:
+            with self.database.read() as connection:
+                wanted = conditions(filter, self.taxonomy, connection)
+                query = select(labels).where(labels.c.id > last)
+                if wanted:
+                    query = query.where(labels.c.cell_id.in_(select(cells.c.id).where(*wanted)))
+                rows = connection.execute(query.order_by(labels.c.id).limit(PAGE)).fetchall()
+            yield from (Label(**row._mapping) for row in rows)
+            if len(rows) < PAGE:
+                return
+            last = rows[-1].id
