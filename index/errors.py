@@ -1,4 +1,4 @@
-"""The root of every error CellKin raises on purpose.
+"""The root of every error CellKin raises on purpose, and the errors of the atlas.
 
 A library function raises a named subclass; the command line prints it as one line and the
 annotator returns it as one JSON object. Each message says what was received and what is allowed;
@@ -23,3 +23,79 @@ class CellKinError(Exception):
 
 class SettingError(CellKinError):
     """A setting was given a value outside what it allows."""
+
+
+class TaxonomyError(CellKinError):
+    """The tree of classes would become invalid."""
+
+
+class UnknownClassError(TaxonomyError):
+    """A class that the taxonomy does not hold."""
+
+
+class AtlasError(CellKinError):
+    """A problem of one atlas."""
+
+
+class AtlasNotFoundError(AtlasError):
+    """No atlas is at the given path."""
+
+
+class AtlasDamagedError(AtlasError):
+    """The database of the atlas cannot be read as one."""
+
+
+class AtlasTooNewError(AtlasError):
+    """The atlas was written by a newer CellKin."""
+
+
+class AtlasReadOnlyError(AtlasError):
+    """The folder or the files of the atlas may not be written."""
+
+
+class AtlasBusyError(AtlasError):
+    """Another process kept the atlas locked for too long."""
+
+
+class DiskFullError(AtlasError):
+    """There is no room left; what was acknowledged before is kept."""
+
+
+class StorageError(AtlasError):
+    """The disk failed, or the database could not be opened."""
+
+
+class TargetExistsError(AtlasError):
+    """A file or folder stands where something new should be written."""
+
+
+class UnknownDatasetError(AtlasError):
+    """A data set that the atlas does not hold."""
+
+
+class UnknownCellError(AtlasError):
+    """A cell that the atlas does not hold."""
+
+
+class UnknownModelError(AtlasError):
+    """A model that the atlas does not hold."""
+
+
+class UnknownUserError(AtlasError):
+    """A user that the atlas does not hold."""
+
+
+class RecordError(AtlasError):
+    """A cell, filter, document or user with values outside what is allowed."""
+
+
+class LabelError(AtlasError):
+    """A label that may not be given."""
+
+
+class VectorError(AtlasError):
+    """Vectors of the wrong shape, type, length or model."""
+
+
+class IndexFileError(AtlasError):
+    """A vector index file that is damaged or of another atlas; it is rebuilt where possible."""

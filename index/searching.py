@@ -1,0 +1,332 @@
+"""The part of an atlas that searches: keeps the vector indexes level with the database."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import func, select
+
+from index.errors import IndexFileError, StorageError, VectorError
+from index.filters import among
+from index.keeping import KeepingPart, unpack
+from index.progress import progress_bar
+from index.records import CellFilter, Neighbours
+from index.schema import embedding_marks, embeddings, models
+from index.settings import setting
+
+if TYPE_CHECKING:
+    from index.vectors.contract import VectorIndex
+    from index.vectors.file import Mark
+    from index.vectors.flat import FlatIndex
+
+log = logging.getLogger("cellkin.index")
+
+CHUNK = 20_000  # embeddings read from the database at once
+KEPT_FILTERS = 16  # answers to "which cells does this filter allow" that are kept
+KEPT_COPIES = 2  # copies of allowed vectors that are kept
+COPY_AFTER = 8  # queries with the same filter after which its vectors are copied out
+SAVE_SHARE = 0.05  # of the vectors changed since the file was written: write it again
+
+
+@dataclass
+class _State:
+    """The index of one model in this process, and what is known of it at database ``version``."""
+
+    index: VectorIndex | None = None
+    mark: Mark | None = None
+    saved: Mark | None = None
+    version: int = -1
+    allowed: OrderedDict[CellFilter, np.ndarray | None] = field(default_factory=OrderedDict)
+    asked: dict[CellFilter, int] = field(default_factory=dict)
+    copies: OrderedDict[CellFilter, FlatIndex] = field(default_factory=OrderedDict)
+
+    def forget(self) -> None:
+        """Drop what may no longer be true."""
+        self.allowed.clear()
+        self.asked.clear()
+        self.copies.clear()
+
+
+class SearchingPart(KeepingPart):
+    """Search among the embeddings of an atlas.
+
+    The database is the truth. Each search first asks it whether anyone has committed since the
+    last one, and brings the index up to it before answering.
+    """
+
+    _states: dict[str, _State]
+    _search_lock: threading.RLock
+
+    def search(
+        self,
+        queries: np.ndarray,
+        k: int,
+        *,
+        filter: CellFilter | None = None,
+        model_id: str | None = None,
+        labelled: bool = True,
+    ) -> Neighbours:
+        """The K nearest cells of each query, nearest first.
+
+        ``queries`` are unit vectors float32 [Q, D] of the model (the active one by default). With
+        ``labelled`` only references count: cells with a present label. Filtered search is exact.
+        Returns Neighbours: ids int64 [Q, K] and similarity float32 [Q, K], -1 and -inf where
+        fewer than K exist. Raises VectorError, UnknownModelError, UnknownDatasetError.
+        """
+        block = np.asarray(queries, dtype=np.float32)
+        chosen = self._chosen_model(model_id)
+        with self._search_lock:
+            state = self._level(chosen)
+            if state.index is None:
+                return self._nothing(block, k)
+            wanted = self._wanted(filter, chosen, labelled)
+            if wanted is None:
+                return state.index.search(block, k)
+            allowed = self._allowed(state, wanted)
+            if allowed is None:
+                return state.index.search(block, k)
+            return self._search_among(state, wanted, allowed, block, k)
+
+    @staticmethod
+    def _nothing(queries: np.ndarray, k: int) -> Neighbours:
+        from index.vectors.contract import nothing
+
+        if queries.ndim != 2 or k < 1:
+            raise VectorError(
+                f"queries have shape {queries.shape} and k is {k}, "
+                "allowed are [Q, D] and 1 or more",
+                "give one row a query and ask for at least one neighbour",
+            )
+        return nothing(len(queries), k)
+
+    @staticmethod
+    def _wanted(filter: CellFilter | None, model_id: str, labelled: bool) -> CellFilter | None:
+        """The filter that also says what search itself asks for; None when nothing is limited."""
+        if not labelled:
+            if filter is None:
+                return None
+            return replace(filter, embedded_with=model_id)
+        if filter is not None and filter.labelled is False:
+            raise VectorError(
+                "search among references was limited to cells without label",
+                "search with labelled=False",
+            )
+        return replace(filter or CellFilter(), labelled=True, embedded_with=model_id)
+
+    def _allowed(self, state: _State, wanted: CellFilter) -> np.ndarray | None:
+        """The ids within ``wanted``, int64 ascending; None when that is all of the index."""
+        if wanted not in state.allowed:
+            ids: np.ndarray | None = self.cell_ids(wanted)
+            if state.index is not None and ids is not None and len(ids) >= state.index.count:
+                held = np.sort(state.index.ids())
+                ids = None if np.isin(held, ids, assume_unique=True).all() else ids
+            state.allowed[wanted] = ids
+            while len(state.allowed) > KEPT_FILTERS:
+                gone, _ = state.allowed.popitem(last=False)
+                state.asked.pop(gone, None)
+        state.allowed.move_to_end(wanted)
+        return state.allowed[wanted]
+
+    @staticmethod
+    def _search_among(
+        state: _State, wanted: CellFilter, allowed: np.ndarray, queries: np.ndarray, k: int
+    ) -> Neighbours:
+        """Exact search among ``allowed``; their vectors are copied out when it pays."""
+        from index.vectors.flat import FlatIndex
+
+        index = state.index
+        if not isinstance(index, FlatIndex):
+            if index is None:
+                raise VectorError("there is no index", "call sync_index first")
+            return index.search(queries, k, allowed)
+        state.asked[wanted] = state.asked.get(wanted, 0) + len(queries)
+        if wanted not in state.copies and state.asked[wanted] >= COPY_AFTER:
+            state.copies[wanted] = index.subset(allowed)
+            while len(state.copies) > KEPT_COPIES:
+                state.copies.popitem(last=False)
+        if wanted in state.copies:
+            state.copies.move_to_end(wanted)
+            return state.copies[wanted].search(queries, k)
+        return index.search(queries, k, allowed)
+
+    # keeping level with the database --------------------------------------------------------
+
+    def sync_index(self, model_id: str | None = None) -> None:
+        """Bring the index of a model up to the database, and its file up to the index.
+
+        Raises UnknownModelError, StorageError when the file cannot be written.
+        """
+        chosen = self._chosen_model(model_id)
+        with self._search_lock:
+            state = self._level(chosen)
+            if state.index is not None and state.saved != state.mark:
+                try:
+                    self._save(chosen, state)
+                except OSError as error:
+                    raise StorageError(
+                        f"the vector index of atlas {self.path} cannot be written ({error})",
+                        "free some disk space or check the rights; searching works without it",
+                    ) from error
+
+    def _level(self, model_id: str) -> _State:
+        """The state of a model with its index level with the database."""
+        state = self._states.setdefault(model_id, _State())
+        version = self.database.version()
+        if version == state.version:
+            return state
+        state.forget()
+        mark = self._mark(model_id)
+        if mark != state.mark:
+            self._catch_up(model_id, state, mark)
+            self._save_when_due(model_id, state)
+        # Read before the mark, so that a commit in between shows at the next search.
+        state.version = version
+        return state
+
+    def _mark(self, model_id: str) -> Mark | None:
+        """How far the embeddings of a model have come; None without any."""
+        from index.vectors.file import Mark
+
+        query = (
+            select(embedding_marks.c.last_id, embedding_marks.c.stamp, embedding_marks.c.total)
+            .join(models, models.c.id == embedding_marks.c.model_id)
+            .where(models.c.name == model_id)
+            .order_by(embedding_marks.c.last_id.desc())
+            .limit(1)
+        )
+        with self.database.read() as connection:
+            row = connection.execute(query).first()
+        return Mark(*row) if row is not None else None
+
+    def _is_past(self, model_id: str, mark: Mark) -> bool:
+        """Whether ``mark`` is one that the database has passed, not of another history."""
+        query = (
+            select(func.count())
+            .select_from(embedding_marks)
+            .join(models, models.c.id == embedding_marks.c.model_id)
+            .where(
+                models.c.name == model_id,
+                embedding_marks.c.last_id == mark.last_id,
+                embedding_marks.c.stamp == mark.stamp,
+            )
+        )
+        with self.database.read() as connection:
+            return bool(connection.execute(query).scalar_one())
+
+    def _catch_up(self, model_id: str, state: _State, mark: Mark | None) -> None:
+        """Give the index what the database has more; build it anew where that is not enough."""
+        from index.vectors.registry import choose_kind
+
+        if mark is None:
+            state.index = state.mark = state.saved = None
+            return
+        kind = choose_kind(mark.total, str(setting("vector_index")))
+        if state.index is None:
+            self._load(model_id, state, kind)
+        usable = (
+            state.index is not None
+            and state.mark is not None
+            and state.index.kind == kind
+            and self._is_past(model_id, state.mark)
+        )
+        if not usable:
+            state.index = state.mark = state.saved = None
+        self._add_newer(model_id, state, kind, mark)
+        if state.index is None or state.index.count != mark.total:
+            # Rows were changed by other means than CellKin: only a full reading is sure.
+            state.index = state.saved = None
+            self._add_newer(model_id, state, kind, mark)
+        state.mark = mark
+
+    def _load(self, model_id: str, state: _State, kind: str) -> None:
+        from index.vectors.file import read_index
+
+        file = self._index_file(model_id)
+        if not file.exists():
+            return
+        try:
+            state.index, state.mark = read_index(file, model_id, kind, self._source(model_id))
+            state.saved = state.mark
+        except IndexFileError as error:
+            log.warning("%s", error)
+
+    def _add_newer(self, model_id: str, state: _State, kind: str, mark: Mark) -> None:
+        """Add the embeddings after the state's mark up to ``mark``, a chunk at a time."""
+        from index.vectors.registry import KINDS
+
+        after = state.mark.last_id if state.index is not None and state.mark is not None else 0
+        with self.database.read() as connection:
+            model = connection.execute(select(models).where(models.c.name == model_id)).one()
+            newer = (embeddings.c.model_id == model.id) & (embeddings.c.id > after)
+            newer &= embeddings.c.id <= mark.last_id
+            total = connection.execute(select(func.count()).where(newer)).scalar_one()
+            query = (
+                select(embeddings.c.cell_id, embeddings.c.vector)
+                .where(newer)
+                .order_by(embeddings.c.id)
+            )
+            rows = connection.execution_options(stream_results=True).execute(query)
+            index = state.index or KINDS[kind](model.dimension, self._source(model_id))
+            # What learns from its first vectors must see them all.
+            size = total if kind == "ivfpq" and state.index is None else CHUNK
+            with progress_bar(total, f"indexing ({kind})", "vector") as bar:
+                while total and (part := rows.fetchmany(size)):
+                    index.add(*unpack(list(part), model.dimension))
+                    bar.update(len(part))
+        state.index = index
+
+    def _source(self, model_id: str) -> Callable[[np.ndarray], np.ndarray]:
+        return partial(self._vectors_of, model_id)
+
+    def _vectors_of(self, model_id: str, ids: np.ndarray) -> np.ndarray:
+        """The vectors float32 [N, D] of ids int64 [N], ascending, from the database."""
+        with self.database.read() as connection:
+            model = connection.execute(select(models).where(models.c.name == model_id)).one()
+            query = (
+                select(embeddings.c.cell_id, embeddings.c.vector)
+                .where(embeddings.c.model_id == model.id, embeddings.c.cell_id.in_(among(ids)))
+                .order_by(embeddings.c.cell_id)
+            )
+            rows: list[Any] = list(connection.execute(query).fetchall())
+        return unpack(rows, model.dimension)[1]
+
+    # the file -------------------------------------------------------------------------------
+
+    def _index_file(self, model_id: str) -> Path:
+        return self.path / "vectors" / f"{model_id}.index"
+
+    def _save(self, model_id: str, state: _State) -> None:
+        from index.vectors.file import write_index
+
+        if state.index is not None and state.mark is not None:
+            write_index(self._index_file(model_id), state.index, model_id, state.mark)
+            state.saved = state.mark
+
+    def _save_when_due(self, model_id: str, state: _State) -> None:
+        """Write the file when it has fallen far behind; a failure costs only time later."""
+        if state.index is None or state.mark is None or state.saved == state.mark:
+            return
+        behind = state.mark.last_id - (state.saved.last_id if state.saved else 0)
+        if state.saved is None or behind > SAVE_SHARE * state.index.count:
+            self._save_quietly(model_id, state)
+
+    def _save_quietly(self, model_id: str, state: _State) -> None:
+        try:
+            self._save(model_id, state)
+        except OSError as error:
+            log.warning("the vector index of model %s was not written: %s", model_id, error)
+
+    def _close_indexes(self) -> None:
+        with self._search_lock:
+            for model_id, state in self._states.items():
+                if state.saved != state.mark:
+                    self._save_quietly(model_id, state)
+            self._states.clear()
