@@ -53,9 +53,7 @@ class Reader:
         self._lock = threading.RLock()
         self.labelled = 0  # cells labelled in this run, less those undone
 
-    def label(
-        self, cell_id: int, class_code: str, shown: Shown, note: str | None = None
-    ) -> Action:
+    def label(self, cell_id: int, class_code: str, shown: Shown, note: str | None = None) -> Action:
         """Record that ``author`` calls the cell ``class_code``; on disk when this returns."""
         with self._lock:
             (label_id,) = self._atlas.add_labels(
@@ -114,6 +112,7 @@ class Reader:
         label: Label | None = self._atlas.last_label(self.author, how=HOW)
         if label is None:
             raise NothingToUndoError(
-                f"{self.author} has nothing left to undo", "label a cell, then undo can take it back"
+                f"{self.author} has nothing left to undo",
+                "label a cell, then undo can take it back",
             )
         return Action("label", label.cell_id, label.id, label.class_code)

@@ -10,8 +10,8 @@ from werkzeug.exceptions import UnsupportedMediaType
 from annotator.actions import Action, Reader
 from annotator.browse import browse, overview
 from annotator.desk import Desk
-from annotator.documents import cell_document, cell_documents, class_document, named
 from annotator.documents import brief_documents as brief
+from annotator.documents import cell_document, class_document, named
 from annotator.fields import optional_bool, optional_text, page_filter, required_bool, whole_number
 from annotator.problems import BadRequestError
 from annotator.queue import ORDERS
@@ -199,7 +199,7 @@ def classes() -> Response:
 @api.post("/classes")
 def add_class() -> tuple[Response, int]:
     """Add a class below another."""
-    node = desk().add_class(body())
+    node = desk().add_class(body(), author())
     return jsonify(class_document(desk().atlas.taxonomy, node)), 201
 
 

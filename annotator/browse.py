@@ -24,9 +24,7 @@ def browse(
         ids = np.intersect1d(ids, np.asarray(desk.atlas.disputed(), dtype=np.int64))
     if text:
         table = desk.atlas.table(limit)
-        said = table["file"].str.cat(
-            [table[c].fillna("") for c in ("patient", "slide")], sep="\n"
-        )
+        said = table["file"].str.cat([table[c].fillna("") for c in ("patient", "slide")], sep="\n")
         found = table["id"][said.str.contains(text, case=False, regex=False)]
         ids = np.intersect1d(ids, found.to_numpy(dtype=np.int64))
     ids = ids[::-1]

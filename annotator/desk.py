@@ -150,7 +150,7 @@ class Desk:
         """Who gave the present labels, by name."""
         return sorted({str(name) for name in self.atlas.table()["author"].dropna()})
 
-    def add_class(self, given: Mapping[str, Any]) -> Node:
+    def add_class(self, given: Mapping[str, Any], author: str) -> Node:
         """Add a class from the fields of a form or a JSON object.
 
         ``name`` and ``parent`` are needed; ``code``, ``key``, ``colour``, ``short`` and
@@ -173,6 +173,7 @@ class Desk:
             code,
             name,
             self.atlas.taxonomy.resolve(parent).code,
+            author,
             short=optional_text(given, "short"),
             aliases=tuple(alias.strip() for alias in aliases.split(",") if alias.strip()),
             colour=optional_text(given, "colour"),

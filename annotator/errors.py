@@ -81,9 +81,7 @@ def answer(status: int, kind: str, message: str, remedy: str) -> tuple[Response 
         return jsonify(error={"type": kind, "message": message, "remedy": remedy}), status
     phrase = HTTPStatus(status).phrase
     return (
-        render_template(
-            "error.html", status=status, phrase=phrase, message=message, remedy=remedy
-        ),
+        render_template("error.html", status=status, phrase=phrase, message=message, remedy=remedy),
         status,
     )
 

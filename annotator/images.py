@@ -11,6 +11,7 @@ from retrieval.reading.errors import ImageError
 
 images = Blueprint("images", __name__, url_prefix="/images")
 
+
 @images.get("/<int:cell_id>/<digest>/full.png")
 def full(cell_id: int, digest: str) -> Response:
     """The whole picture as PNG."""

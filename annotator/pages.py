@@ -120,7 +120,7 @@ def classes_page() -> str:
 @pages.post("/classes")
 def add_class() -> BaseResponse:
     """The form of the classes page: one more class."""
-    node = desk().add_class(request.form)
+    node = desk().add_class(request.form, author())
     return redirect(url_for("pages.classes_page", _anchor=node.code), 303)
 
 

@@ -24,6 +24,7 @@ from index.errors import (
     TargetExistsError,
 )
 from index.keeping import copy_whole, flush
+from index.lookups import LookupPart
 from index.migrations import migrate
 from index.schema import classes, meta
 from index.searching import SearchingPart
@@ -33,7 +34,7 @@ DATABASE = "atlas.sqlite"
 TAXONOMY_VERSION = "taxonomy_version"
 
 
-class Atlas(CataloguePart, SearchingPart):
+class Atlas(CataloguePart, SearchingPart, LookupPart):
     """Everything CellKin knows of a set of cells. A context manager; safe between threads.
 
     On disk it is a folder: ``atlas.sqlite`` (the truth), ``models/``, ``images/`` (copies, where

@@ -1,22 +1,24 @@
-"""The log of labels read across cells: by author, for some cells, or whole."""
+"""Labels and embeddings of chosen cells, and the log of labels across cells."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
 from index.filters import among, conditions
+from index.keeping import unpack
 from index.part import Part
 from index.records import CellFilter, Label
-from index.schema import cells, labels, present_labels
+from index.schema import cells, embeddings, labels, models, present_labels
 
 PAGE = 5000
 
 
-class LogPart(Part):
-    """Reads of the label log that no single cell answers."""
+class LookupPart(Part):
+    """Reads that the annotator needs for each cell it shows, without scanning the atlas."""
 
     def last_label(self, author: str, *, how: str | None = None) -> Label | None:
         """The newest label of ``author`` (given ``how``, if named) that still stands, or None.
@@ -45,6 +47,23 @@ class LogPart(Part):
         )
         with self.database.read() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
+
+    def embeddings_of(
+        self, model_id: str, cell_ids: Iterable[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The embeddings under a model of those of ``cell_ids`` that have one.
+
+        Returns ids int64 [N], ascending, and unit vectors float32 [N, D]; N may be 0.
+        """
+        query = (
+            select(embeddings.c.cell_id, embeddings.c.vector, models.c.dimension)
+            .join(models, models.c.id == embeddings.c.model_id)
+            .where(models.c.name == model_id, embeddings.c.cell_id.in_(among(cell_ids)))
+            .order_by(embeddings.c.cell_id)
+        )
+        with self.database.read() as connection:
+            rows = connection.execute(query).fetchall()
+        return unpack(rows, rows[0].dimension if rows else 0)
 
     def log(self, filter: CellFilter | None = None) -> Iterator[Label]:
         """Every label of the cells within ``filter``, oldest first, read in pages."""
