@@ -28,8 +28,17 @@ _HOME = {
     "Atlas": "index.atlas",
     "CellKinError": "index.errors",
     **dict.fromkeys(
-        ("AddReport", "Cell", "CellFilter", "CellRecord", "Label", "ModelRow", "Neighbours")
-        + ("NewLabel", "User"),
+        (
+            "AddReport",
+            "Cell",
+            "CellFilter",
+            "CellRecord",
+            "Label",
+            "ModelRow",
+            "Neighbours",
+            "NewLabel",
+            "User",
+        ),
         "index.records",
     ),
     **dict.fromkeys(("Node", "Taxonomy"), "index.taxonomy"),

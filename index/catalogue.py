@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from sqlalchemy import Row, Select, func, insert, select, update
 
 from index.errors import RecordError
@@ -69,8 +68,8 @@ class CataloguePart(Part):
                     update(datasets).where(datasets.c.id == dataset_id).values(**values)
                 )
                 return int(dataset_id)
-            result = connection.execute(insert(datasets).values(name=name, added=now(), **values))
-            return int(result.inserted_primary_key[0])
+            new = insert(datasets).values(name=name, added=now(), **values).returning(datasets.c.id)
+            return int(connection.execute(new).scalar_one())
 
     def datasets(self) -> pd.DataFrame:
         """A table of the data sets: name, root, licence, citation, cells, labelled (counts)."""
@@ -140,15 +139,6 @@ class CataloguePart(Part):
         wanted = conditions(filter, self.taxonomy, connection)
         return select(*_COLUMNS).select_from(_FROM).where(*wanted)
 
-    def cell_ids(self, filter: CellFilter | None = None) -> np.ndarray:
-        """The ids of the cells within ``filter``: int64 [N], ascending."""
-        with self.database.read() as connection:
-            query = select(cells.c.id).where(*conditions(filter, self.taxonomy, connection))
-            rows = connection.execute(query).fetchall()
-        found = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
-        found.sort()
-        return found
-
     def cell(self, cell_id: int) -> Cell:
         """One cell. Raises UnknownCellError."""
         return self.cells_by_id([cell_id])[int(cell_id)]
@@ -198,7 +188,7 @@ class CataloguePart(Part):
             query = select(*columns).select_from(origin).where(*wanted).order_by(cells.c.id)
             result = connection.execute(query)
             found = pd.DataFrame(result.fetchall(), columns=list(result.keys()), dtype=object)
-        whole = {name: "int64" for name in ("id", "frame", "width", "height")}
+        whole = dict.fromkeys(("id", "frame", "width", "height"), "int64")
         return found.astype({**whole, "flagged": "bool", "disputed": "bool"})
 
     def set_flag(self, cell_id: int, flagged: bool, author: str, note: str | None = None) -> None:

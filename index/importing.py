@@ -227,5 +227,5 @@ def _find_or_insert(connection: Connection, table: Any, where: dict[str, Any]) -
     matches = [table.c[name].is_not_distinct_from(value) for name, value in where.items()]
     found = connection.execute(select(table.c.id).where(*matches)).scalar()
     if found is None:
-        found = connection.execute(insert(table).values(**where)).inserted_primary_key[0]
+        found = connection.execute(insert(table).values(**where).returning(table.c.id)).scalar_one()
     return int(found)

@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -296,13 +296,14 @@ def _insert_embeddings(
     )
 
 
-def unpack(rows: list[Any], dimension: int) -> tuple[np.ndarray, np.ndarray]:
+def unpack(rows: Sequence[Any], dimension: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows of (cell id, blob) as ids int64 [N] and vectors float32 [N, D]."""
     ids = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
     joined = b"".join([row[1] for row in rows])
-    if len(joined) != len(rows) * dimension * 4:
+    expected = len(rows) * dimension * 4
+    if len(joined) != expected:
         raise VectorError(
-            f"{len(rows)} embeddings hold {len(joined)} bytes, {len(rows) * dimension * 4} expected",
+            f"{len(rows)} embeddings hold {len(joined)} bytes, expected are {expected}",
             "restore the last 'cellkin backup'",
         )
     vectors = np.frombuffer(joined, dtype="<f4").astype(np.float32).reshape(len(rows), dimension)

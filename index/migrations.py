@@ -107,7 +107,7 @@ def migrate(database: Database, upto: str | None = None) -> list[str]:
     Raises AtlasTooNewError when the database holds a migration that is unknown here, and
     AtlasDamagedError when it is a database of something else.
     """
-    done = []
+    done: list[str] = []
     known = [name for name, _ in MIGRATIONS]
     if not set(known) - _applied(database, known):
         return done

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert
+import numpy as np
+from sqlalchemy import Connection, insert, select
 
 from index.database import Database
+from index.filters import conditions
 from index.moment import now
-from index.schema import events
+from index.records import CellFilter
+from index.schema import cells, events
 from index.taxonomy import Taxonomy
 
 
@@ -19,6 +22,15 @@ class Part:
     path: Path
     database: Database
     taxonomy: Taxonomy
+
+    def cell_ids(self, filter: CellFilter | None = None) -> np.ndarray:
+        """The ids of the cells within ``filter``: int64 [N], ascending."""
+        with self.database.read() as connection:
+            query = select(cells.c.id).where(*conditions(filter, self.taxonomy, connection))
+            rows = connection.execute(query).fetchall()
+        found = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+        found.sort()
+        return found
 
     def _record(
         self,

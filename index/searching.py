@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import func, select
@@ -279,7 +279,7 @@ class SearchingPart(KeepingPart):
             size = total if kind == "ivfpq" and state.index is None else CHUNK
             with progress_bar(total, f"indexing ({kind})", "vector") as bar:
                 while total and (part := rows.fetchmany(size)):
-                    index.add(*unpack(list(part), model.dimension))
+                    index.add(*unpack(part, model.dimension))
                     bar.update(len(part))
         state.index = index
 
@@ -295,7 +295,7 @@ class SearchingPart(KeepingPart):
                 .where(embeddings.c.model_id == model.id, embeddings.c.cell_id.in_(among(ids)))
                 .order_by(embeddings.c.cell_id)
             )
-            rows: list[Any] = list(connection.execute(query).fetchall())
+            rows = connection.execute(query).fetchall()
         return unpack(rows, model.dimension)[1]
 
     # the file -------------------------------------------------------------------------------

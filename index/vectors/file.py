@@ -43,7 +43,7 @@ def write_index(file: Path, index: VectorIndex, model_id: str, mark: Mark) -> No
         "model": model_id,
         **asdict(mark),
         "bytes": int(payload.nbytes),
-        "crc32": zlib.crc32(payload),
+        "crc32": zlib.crc32(payload.data),
     }
     text = json.dumps(header).encode()
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def _parts(content: bytes) -> tuple[dict, np.ndarray]:
     (length,) = struct.unpack_from("<I", content, len(MAGIC))
     header = json.loads(content[start : start + length])
     payload = np.frombuffer(content, dtype=np.uint8, offset=min(start + length, len(content)))
-    if payload.nbytes != header["bytes"] or zlib.crc32(payload) != header["crc32"]:
+    if payload.nbytes != header["bytes"] or zlib.crc32(payload.data) != header["crc32"]:
         raise ValueError("it is truncated or damaged")
     return header, payload
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import faiss
 import numpy as np
 
 from index.errors import VectorError
 from index.records import Neighbours
 from index.vectors.contract import Source, VectorIndex, found, nothing
+from index.vectors.engine import faiss
 
 # Above this many queries, copying the allowed vectors out costs less than asking for each vector
 # of each query whether it is allowed (measured: see docs/atlas.md).

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import faiss
 import numpy as np
 
 from index.errors import VectorError
 from index.records import Neighbours
 from index.vectors.contract import Source, VectorIndex, found, nothing
+from index.vectors.engine import faiss
 from index.vectors.flat import FlatIndex
 
 FEWEST = 1024  # below this many vectors there is too little to learn the cells and codes from
