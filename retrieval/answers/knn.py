@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -215,7 +215,7 @@ class NeighbourClassifier(ClassifierMixin, BaseEstimator):
         return np.take_along_axis(similarity, order, 1), np.take_along_axis(index, order, 1)
 
 
-def number_groups(groups: ArrayLike) -> Integers:
+def number_groups(groups: ArrayLike | Sequence[Any]) -> Integers:
     """[N] a number 0.. for each distinct group; -1 where the group is None, NaN or empty."""
     names = np.asarray(groups, dtype=object)
     unknown = np.array([g is None or g == "" or g != g for g in names], dtype=bool)

@@ -28,10 +28,8 @@ class NoveltyScale:
         """From the left-out distances [N] of known cells; infinite ones are passed over."""
         known = np.asarray(distances, dtype=np.float64)
         known = np.sort(known[np.isfinite(known)])
-        if len(known) > POINTS:
-            kept = np.quantile(known, np.linspace(0, 1, POINTS))
-        else:
-            kept = known
+        many = len(known) > POINTS
+        kept = np.quantile(known, np.linspace(0, 1, POINTS)) if many else known
         return cls(tuple(float(d) for d in kept), len(known))
 
     def score(self, distances: ArrayLike) -> Floats:

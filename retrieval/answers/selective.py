@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,6 +45,7 @@ def risk_bound(wrong: int, cells: int, confidence: float = CONFIDENCE) -> float:
     return float(beta.ppf(confidence, wrong + 1, cells - wrong))
 
 
+@cache
 def cells_to_prove(risk: float = RISK, wrong: int = 0, confidence: float = CONFIDENCE) -> int:
     """The fewest answers among which ``wrong`` errors still prove ``risk``: 598 without an error,
     947 with one."""
