@@ -76,8 +76,20 @@ def _map_member(path: Path, member: str) -> np.ndarray:
     # array is unpacked once, to a nameless temporary file that goes away with the process.
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{member}.npy") as packed:
-            file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - the map keeps it open
-            shutil.copyfileobj(packed, file, 1 << 20)
+            return _map(packed)
+    except KeyError as error:
+        raise ImageUnreadableError(
+            f"{path} holds no array {member}", "give a file of the layout the reader expects"
+        ) from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ImageUnreadableError(
+            f"{path}: array {member} cannot be read: {error}", "download the file again"
+        ) from error
+
+
+def _map(packed: IO[bytes]) -> np.ndarray:
+    with tempfile.TemporaryFile() as file:  # the map holds a handle of its own
+        shutil.copyfileobj(packed, file, 1 << 20)
         file.seek(0)
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
@@ -91,11 +103,3 @@ def _map_member(path: Path, member: str) -> np.ndarray:
         return np.memmap(
             file, dtype, "r", offset=file.tell(), shape=shape, order="F" if fortran else "C"
         )
-    except KeyError as error:
-        raise ImageUnreadableError(
-            f"{path} holds no array {member}", "give a file of the layout the reader expects"
-        ) from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ImageUnreadableError(
-            f"{path}: array {member} cannot be read: {error}", "download the file again"
-        ) from error

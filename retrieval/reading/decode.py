@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
 # Raster formats only: EPS and PDF would start an interpreter, video containers hold no cells.
 FORMATS = (
-    "JPEG", "PNG", "TIFF", "BMP", "DIB", "GIF", "WEBP", "JPEG2000", "MPO", "PPM", "TGA", "PCX",
-    "ICO", "SGI", "AVIF",
+    "JPEG", "PNG", "TIFF", "BMP", "DIB", "GIF", "WEBP", "JPEG2000", "PPM", "TGA", "PCX", "ICO",
+    "SGI", "AVIF",
 )  # fmt: skip
 SUFFIXES = frozenset(
     {
@@ -61,6 +61,8 @@ TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # `_check_size` below is stricter and follows setting `max_pixels`.
 Image.MAX_IMAGE_PIXELS = None
 Image.init()
+# Pillow fails with a bare KeyError on a name it was built without; MPO comes with JPEG.
+READABLE = [name for name in FORMATS if name in Image.OPEN]
 # A damaged file is reported by name, once; what the libraries mutter of it adds nothing.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -190,7 +192,7 @@ def _decode_file(file: BinaryIO, path: Path, frame: int) -> np.ndarray:
         raise ImageUnreadableError(f"{path} is empty", "replace it by the whole file")
     file.seek(0)
     try:
-        with Image.open(file, formats=FORMATS) as image:
+        with Image.open(file, formats=READABLE) as image:
             if image.format == "TIFF":
                 _seek(image, frame, path)
             _check_size(image.width, image.height, path)
@@ -278,7 +280,7 @@ def _decode_tiff(file: BinaryIO, path: Path, frame: int) -> np.ndarray:
     """The kinds of TIFF that Pillow cannot read, such as 16-bit colour."""
     file.seek(0)
     try:
-        with tifffile.TiffFile(file) as tiff:
+        with tifffile.TiffFile(file, name=path.name) as tiff:
             if frame >= len(tiff.pages):
                 raise ImageUnreadableError(
                     f"{path} has no page {frame}", "give a page that it holds"
