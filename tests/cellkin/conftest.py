@@ -21,15 +21,19 @@ PROGRESS = re.compile(r"\d+%\||\d+ \w+s \[\d|^\s*$")
 
 @dataclass(frozen=True)
 class Row:
-    """A line of docs/errors.md: what CellKin says and the remedy, `…` standing for anything."""
+    """A line of docs/errors.md: what CellKin says and the remedy; … stands for anything.
+
+    Where the run fails, both are on its one line. In a report ``says`` stands somewhere, and
+    ``remedy`` is advice of the page.
+    """
 
     says: str
     remedy: str
 
-    def pattern(self) -> re.Pattern[str]:
-        """Matches the one line CellKin prints, or the two parts in a report."""
-        line = f"{self.says}; {self.remedy}" if self.remedy else self.says
-        return re.compile(".*?".join(re.escape(part) for part in line.split("…")))
+
+def pattern(text: str) -> re.Pattern[str]:
+    """Matches ``text`` where each … stands for anything."""
+    return re.compile(".*?".join(re.escape(part) for part in text.split("…")))
 
 
 def read_rows() -> dict[str, Row]:
@@ -42,7 +46,7 @@ def read_rows() -> dict[str, Row]:
             name = cells[0].strip("`")
             if name in rows:
                 raise ValueError(f"docs/errors.md has {name} twice")
-            rows[name] = Row(says, "" if remedy == "—" else remedy)
+            rows[name] = Row(says, remedy)
     return rows
 
 
@@ -103,7 +107,9 @@ def refused(run_cellkin: Callable, rows: dict[str, Row], tmp_path: Path) -> Call
         assert "Traceback" not in result.stderr
         assert lines[0].startswith("cellkin: ")
         told = lines[0].removeprefix("cellkin: ")
-        assert rows[row].pattern().fullmatch(told), f"{told!r} is not what docs/errors.md says"
+        assert row in rows, f"docs/errors.md lacks {row}: {told}"
+        line = pattern(f"{rows[row].says}; {rows[row].remedy}")
+        assert line.fullmatch(told), f"{told!r} is not what docs/errors.md says"
         assert result.status == status
         assert result.stdout == ""
         assert holdings(tmp_path) == before, "something was lost or left behind"
@@ -123,7 +129,8 @@ def reported(run_cellkin: Callable, rows: dict[str, Row], tmp_path: Path) -> Cal
         told = " ".join((result.stdout + "\n" + result.stderr).split())
         assert "Traceback" not in told
         assert result.status == 0, result.stderr
-        assert rows[row].pattern().search(told), f"{told!r} has not what docs/errors.md says"
+        assert row in rows, f"docs/errors.md lacks {row}: {told}"
+        assert pattern(rows[row].says).search(told), f"{told!r} has not what docs/errors.md says"
         leftovers = [path for path in tmp_path.rglob("*") if "tmp" in path.suffix]
         assert not leftovers
         text: str = result.stdout + result.stderr

@@ -30,7 +30,7 @@ def test_json_holds_every_field(run_cellkin: Callable) -> None:
     band = next(node for node in nodes if node["code"] == "band_neutrophil")
     assert band["parent"] == "neutrophil"
     assert band["level"] == "subclass"
-    assert "BNE" in band["aliases"]
+    assert "NGB" in band["aliases"]
     assert band["colour"].startswith("#")
 
 
