@@ -14,9 +14,9 @@ from index import Atlas, CellFilter
 from index.errors import AtlasError
 from retrieval.answers.calibration import Calibration, learn_calibration
 from retrieval.answers.neighbours import Exclusion
-from retrieval.answers.references import References
+from retrieval.answers.references import Columns, References, load_references
 from retrieval.answers.tree import Ancestry
-from retrieval.answers.voting import NO_VOTE, Booleans, Integers, Votes
+from retrieval.answers.voting import NO_VOTE, Integers, Votes
 
 FORMAT = 1
 VAL_LEAST = 200  # fewer labelled val cells than this do not calibrate alone
@@ -81,34 +81,42 @@ def keep(atlas: Atlas, recipe: Recipe, document: dict[str, Any]) -> bool:
 
 
 def fit(
-    atlas: Atlas, recipe: Recipe, references: References, columns: Integers, ancestry: Ancestry,
-    vote: Voting, open_columns: set[int],
-) -> Calibration:  # fmt: skip
+    atlas: Atlas,
+    recipe: Recipe,
+    references: References,
+    columns: Columns,
+    ancestry: Ancestry,
+    vote: Voting,
+) -> Calibration:
     """Learn the calibration of an atlas.
 
-    Calibration cells are the labelled cells of split val, voted on by the references outside val,
-    if there are VAL_LEAST of them; else the references themselves (at most MOST, drawn by seed),
-    each voted on by the others. A cell is never voted on by itself, by an exact duplicate, by a
-    cell of its patient or, where the patient is unknown, of its slide. ``open_columns`` are
-    classes whose label leaves the answer open (see ``voting.pass_down``): such cells teach nothing.
+    Calibration cells are the labelled cells of split val within the limits (whether or not these
+    let val cells vote), voted on by the references outside val, if there are VAL_LEAST of them;
+    else the references themselves (at most MOST, drawn by seed), each voted on by the others. A
+    cell is never voted on by itself, by an exact duplicate, by a cell of its patient or, where the
+    patient is unknown, of its slide. A cell whose label leaves the answer open (see
+    ``voting.pass_down``) teaches nothing.
     """
-    known = (columns != NO_VOTE) & ~np.isin(columns, list(open_columns))
-    val = known & (references.splits == "val")
-    source = "val" if val.sum() >= VAL_LEAST else "left-out"
-    rows = np.flatnonzero(val if source == "val" else known)
+    limits = replace(recipe.limits or CellFilter(), splits=("val",))
+    pool, source = load_references(atlas, recipe.model_id, limits), "val"
+    truth = columns.truth_of(pool, atlas.taxonomy, recipe.level)
+    if (truth != NO_VOTE).sum() < VAL_LEAST:
+        pool, source, limits = references, "left-out", recipe.limits or CellFilter()
+        truth = columns.truth_of(pool, atlas.taxonomy, recipe.level)
+    rows = np.flatnonzero(truth != NO_VOTE)
     if len(rows) > MOST:
         rows = np.sort(np.random.default_rng(recipe.seed).permutation(rows)[:MOST])
-    forbidden = (references.splits == "val") if source == "val" else None
-    vectors, rows = _vectors(atlas, recipe, references, rows, source)
-    votes, notes = _left_out_votes(references, rows, vectors, forbidden, vote)
-    groups = group_numbers(references)[rows]
+    ids, vectors = atlas.embeddings(recipe.model_id, replace(limits, labelled=True))
+    chosen = np.isin(ids, pool.ids[rows])
+    vectors, rows = vectors[chosen], pool.rows(ids[chosen])
+    votes, notes = _left_out_votes(references, pool.take(rows), vectors, source, vote)
     learned = learn_calibration(
         votes,
-        columns[rows],
+        truth[rows],
         ancestry,
         coverage=recipe.coverage,
         source=source,
-        groups=groups,
+        groups=group_numbers(pool)[rows],
         seed=recipe.seed,
     )
     return replace(learned, notes=(*learned.notes, *notes))
@@ -121,35 +129,24 @@ def group_numbers(references: References) -> Integers:
     return np.where(references.patient_numbers >= 0, references.patient_numbers, slides)
 
 
-def _vectors(
-    atlas: Atlas, recipe: Recipe, references: References, rows: Integers, source: str
-) -> tuple[np.ndarray, Integers]:
-    """The embeddings of reference ``rows``, and the rows, less those gone meanwhile."""
-    wanted = replace(recipe.limits or CellFilter(), labelled=True)
-    if source == "val":
-        wanted = replace(wanted, splits=("val",))
-    ids, vectors = atlas.embeddings(recipe.model_id, wanted)
-    chosen = np.isin(ids, references.ids[rows])
-    return vectors[chosen], references.rows(ids[chosen])
-
-
 def _left_out_votes(
-    references: References,
-    rows: Integers,
-    vectors: np.ndarray,
-    forbidden: Booleans | None,
-    vote: Voting,
+    references: References, cells: References, vectors: np.ndarray, source: str, vote: Voting
 ) -> tuple[Votes, list[str]]:
-    patients = references.patient_numbers[rows]
-    slides = np.where(patients < 0, references.slide_numbers[rows], -1)
-    duplicates = references.hash_numbers[rows]
-    exclusion = Exclusion(rows, patients, slides, duplicates, forbidden)
-    votes = vote(vectors, exclusion)
-    alone = ~np.isfinite(votes.nearest)
-    if alone.mean() <= 0.5 or not len(rows):
+    """The votes on calibration ``cells`` of those references that may vote on them."""
+    forbidden = (references.splits == "val") if source == "val" else None
+    alone = Exclusion(
+        references.rows(cells.ids),
+        hashes=references.numbers_of("hash", cells.hashes.tolist()),
+        forbidden=forbidden,
+    )
+    patients = references.numbers_of("patient", cells.full_names("patient"))
+    slides = references.numbers_of("slide", cells.full_names("slide"))
+    slides = np.where(cells.patient_numbers < 0, slides, -2)
+    votes = vote(vectors, replace(alone, patients=patients, slides=slides))
+    if not len(cells) or np.isfinite(votes.nearest).mean() >= 0.5:
         return votes, []
     note = (
         "the references come from too few patients or slides to leave one out: the calibration "
         "has seen each cell's own patient and may promise too much"
     )
-    return vote(vectors, Exclusion(rows, hashes=duplicates, forbidden=forbidden)), [note]
+    return vote(vectors, alone), [note]

@@ -193,10 +193,9 @@ class Proposer:
             self.atlas,
             self.recipe,
             state.references,
-            state.columns.columns,
+            state.columns,
             state.ancestry,
             lambda vectors, exclusion: _all_votes(state, vectors, exclusion),
-            {whole for whole, _ in state.columns.families},
         )
         self._learned = fitting.as_document(self.recipe, labels, learned)
         fitting.keep(self.atlas, self.recipe, self._learned)

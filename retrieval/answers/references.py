@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +14,9 @@ from index.taxonomy import Taxonomy, complete_classes
 from retrieval.answers.errors import NoReferencesError
 from retrieval.answers.knn import number_groups
 from retrieval.answers.voting import NO_VOTE, Integers
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -48,18 +52,26 @@ class References:
         place = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
         return np.where(self.ids[place] == wanted, place, -1)
 
+    def take(self, rows: Integers) -> References:
+        """The references in ``rows`` alone, their group numbers kept."""
+        return References(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
+
+    def full_names(self, column: str) -> list[str | None]:
+        """[R] dataset/name of each one's "patient" or "slide", None where unknown."""
+        names = {"patient": self.patients, "slide": self.slides}[column]
+        return [
+            f"{d}/{n}" if n is not None else None for d, n in zip(self.datasets, names, strict=True)
+        ]
+
     def numbers_of(self, column: str, names: Sequence[str | None]) -> Integers:
         """[N] the group numbers that ``names`` have in ``column`` ("patient", "slide", "hash").
 
         Patients and slides are named as dataset/name. -2 for None and for what no reference has.
         """
-        values = {"patient": self.patients, "slide": self.slides, "hash": self.hashes}[column]
         numbers = getattr(self, f"{column}_numbers")
-        known = numbers >= 0
-        texts = values[known]
-        if column != "hash":
-            texts = self.datasets[known] + "/" + texts
-        table = dict(zip(texts.tolist(), numbers[known].tolist(), strict=True))
+        own = self.hashes.tolist() if column == "hash" else self.full_names(column)
+        table = dict(zip(own, numbers.tolist(), strict=True))
+        table[None] = -2
         return np.array([table.get(name, -2) for name in names], dtype=np.int64)
 
 
@@ -67,34 +79,33 @@ def load_references(atlas: Atlas, model_id: str, limits: CellFilter | None) -> R
     """The references within ``limits`` that have an embedding under ``model_id``."""
     wanted = replace(limits or CellFilter(), labelled=True, embedded_with=model_id)
     table = atlas.table(wanted)
-    column = {name: table[name].to_numpy(dtype=object) for name in table.columns if name != "id"}
-    for values in column.values():
-        values[table_nulls(values)] = None
-    return References(
+    bare = References(
         ids=table["id"].to_numpy(dtype=np.int64),
-        codes=column["class_code"],
-        authors=column["author"],
-        datasets=column["dataset"],
-        patients=column["patient"],
-        slides=column["slide"],
-        files=column["file"],
-        hashes=column["sha256"],
-        splits=column["split"],
-        patient_numbers=_numbers(column["dataset"], column["patient"]),
-        slide_numbers=_numbers(column["dataset"], column["slide"]),
-        hash_numbers=number_groups(column["sha256"]),
+        codes=_texts(table, "class_code"),
+        authors=_texts(table, "author"),
+        datasets=_texts(table, "dataset"),
+        patients=_texts(table, "patient"),
+        slides=_texts(table, "slide"),
+        files=_texts(table, "file"),
+        hashes=_texts(table, "sha256"),
+        splits=_texts(table, "split"),
+        patient_numbers=np.empty(0, dtype=np.int64),
+        slide_numbers=np.empty(0, dtype=np.int64),
+        hash_numbers=np.empty(0, dtype=np.int64),
+    )
+    return replace(
+        bare,
+        patient_numbers=number_groups(bare.full_names("patient")),
+        slide_numbers=number_groups(bare.full_names("slide")),
+        hash_numbers=number_groups(bare.hashes),
     )
 
 
-def table_nulls(values: np.ndarray) -> np.ndarray:
-    """[R] bool: where a column of a table holds nothing."""
-    return np.array([v is None or v != v for v in values], dtype=bool)
-
-
-def _numbers(datasets: np.ndarray, names: np.ndarray) -> Integers:
-    return number_groups(
-        [f"{d}/{n}" if n is not None else None for d, n in zip(datasets, names, strict=True)]
-    )
+def _texts(table: pd.DataFrame, name: str) -> np.ndarray:
+    """[R] object: a column of text, None where it holds nothing."""
+    values = np.empty(len(table), dtype=object)
+    values[:] = [text if isinstance(text, str) else None for text in table[name]]
+    return values
 
 
 @dataclass(frozen=True)
@@ -123,10 +134,23 @@ class Columns:
                 "import or add labels of single classes, such as neutrophil",
             )
         classes = tuple(code for code in taxonomy.nodes if code in present)
-        number: dict[str | None, int] = {code: i for i, code in enumerate(classes)}
-        number[None] = NO_VOTE
-        columns = np.array([number[said[code]] for code in references.codes], dtype=np.int64)
+        columns = _columns(references, classes, said)
         return cls(classes, columns, _families(classes, taxonomy, complete_classes()))
+
+    def truth_of(self, cells: References, taxonomy: Taxonomy, level: str) -> Integers:
+        """[R] class number of the right answer on each of ``cells``.
+
+        NO_VOTE where its label leaves that open: it is above the level, of a class that no
+        reference has, or of a class whose subclasses are all there is of it.
+        """
+        said = {code: taxonomy.at_level(code, level) for code in set(cells.codes.tolist())}
+        truth = _columns(cells, self.classes, said)
+        return np.where(np.isin(truth, [whole for whole, _ in self.families]), NO_VOTE, truth)
+
+
+def _columns(cells: References, classes: tuple[str, ...], said: dict[str, str | None]) -> Integers:
+    number = {code: i for i, code in enumerate(classes)}
+    return np.array([number.get(said[code] or "", NO_VOTE) for code in cells.codes], dtype=np.int64)
 
 
 def _families(
