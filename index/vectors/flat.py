@@ -138,7 +138,9 @@ class FlatIndex(VectorIndex):
     ) -> FlatIndex:
         """The index that ``to_bytes`` has written."""
         index = cls(dimension, source)
-        index._faiss = faiss.downcast_index(faiss.deserialize_index(payload))
+        index._faiss = faiss.deserialize_index(
+            payload
+        )  # typed already; a downcast would not own it
         return index
 
 

@@ -151,5 +151,7 @@ class IVFPQIndex(VectorIndex):
         """The index that ``to_bytes`` has written."""
         index = cls(dimension, source)
         if len(payload):
-            index._faiss = faiss.downcast_index(faiss.deserialize_index(payload))
+            index._faiss = faiss.deserialize_index(
+                payload
+            )  # typed already; a downcast would not own it
         return index
