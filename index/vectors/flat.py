@@ -138,9 +138,8 @@ class FlatIndex(VectorIndex):
     ) -> FlatIndex:
         """The index that ``to_bytes`` has written."""
         index = cls(dimension, source)
-        index._faiss = faiss.deserialize_index(
-            payload
-        )  # typed already; a downcast would not own it
+        # it is of its own type already, and a downcast would not own it
+        index._faiss = faiss.deserialize_index(payload)
         return index
 
 

@@ -151,7 +151,6 @@ class IVFPQIndex(VectorIndex):
         """The index that ``to_bytes`` has written."""
         index = cls(dimension, source)
         if len(payload):
-            index._faiss = faiss.deserialize_index(
-                payload
-            )  # typed already; a downcast would not own it
+            # it is of its own type already, and a downcast would not own it
+            index._faiss = faiss.deserialize_index(payload)
         return index
