@@ -195,6 +195,8 @@ def _decode_file(file: BinaryIO, path: Path, frame: int) -> np.ndarray:
         with Image.open(file, formats=READABLE) as image:
             if image.format == "TIFF":
                 _seek(image, frame, path)
+                if _is_deep_colour(image):
+                    return _decode_tiff(file, path, frame)
             _check_size(image.width, image.height, path)
             image.load()
             return _to_rgb(image)
@@ -212,6 +214,12 @@ def _decode_file(file: BinaryIO, path: Path, frame: int) -> np.ndarray:
         raise ImageUnreadableError(
             f"{path} is damaged: {_first_line(error)}", "replace it by the whole file"
         ) from error
+
+
+def _is_deep_colour(image: Image.Image) -> bool:
+    """Whether a TIFF has several channels of more than 8 bits, which Pillow cuts or garbles."""
+    bits = image.tag_v2.get(258, (8,))  # type: ignore[attr-defined]
+    return len(bits) > 1 and max(bits) > 8
 
 
 def _seek(image: Image.Image, frame: int, path: Path) -> None:
@@ -281,6 +289,8 @@ def _decode_tiff(file: BinaryIO, path: Path, frame: int) -> np.ndarray:
     file.seek(0)
     try:
         with tifffile.TiffFile(file, name=path.name) as tiff:
+            if not tiff.pages:
+                raise ValueError("it holds no page")
             if frame >= len(tiff.pages):
                 raise ImageUnreadableError(
                     f"{path} has no page {frame}", "give a page that it holds"

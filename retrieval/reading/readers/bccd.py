@@ -14,7 +14,7 @@ from retrieval.reading.found import SPLITS, Found, PassedOver
 from retrieval.reading.readers.base import Request, first_names, found, subfolders
 
 PICTURES, BOXES = "JPEGImages", "Annotations"
-CROP = re.compile(r"_(\d+)_\d+\.jpe?g", re.IGNORECASE)
+CROP = re.compile(r"(?:_|(?=BloodImage_))((?:BloodImage_)?\d+)_\d+\.jpe?g", re.IGNORECASE)
 NOT_WANTED = frozenset({"rbc"})
 LARGEST_XML = 1 << 20
 
@@ -23,7 +23,7 @@ class BCCD:
     """Crops keep their field's number in the name; fields have a box for each cell."""
 
     name = "bccd"
-    summary = "BCCD: crops in class folders (_12_345.jpeg is of field 12), or fields with VOC boxes"
+    summary = "BCCD: crops in class folders, named after their field, or fields with VOC boxes"
 
     def recognises(self, request: Request) -> bool:
         """Whether there are VOC boxes beside pictures, or crops named after their field."""
