@@ -45,7 +45,8 @@ def _outline(patch: Patch, recipe: Recipe, radius: float) -> Floats:
     along = (patch.x * cos + patch.y * sin) / stretch
     across = (patch.y * cos - patch.x * sin) * stretch
     ragged = rng.uniform(*recipe.ragged)
-    bend = patch.texture(11) * ragged * 1.2 + patch.texture(3.0) * ragged * 0.35
+    bend = patch.texture(11) * ragged * 1.2 + patch.texture(3.0) * ragged * 0.3
+    bend += patch.texture(1.2) * recipe.fringe
     return np.sqrt(along**2 + across**2) - radius + bend
 
 
@@ -81,9 +82,9 @@ def _paint_chromatin(patch: Patch, recipe: Recipe, nucleus: Floats, distance: Fl
     rng = patch.canvas.rng
     grain, contrast = recipe.clumps
     # Dense clumps, and between them a net of pale channels where the finer texture crosses zero.
-    channels = np.exp(-((patch.texture(grain * 1.5) / 0.45) ** 2))
+    channels = np.exp(-((patch.texture(grain * 1.2) / 0.42) ** 2))
     mix = patch.texture(grain) * 0.8 + patch.texture(grain * 3) * 0.7
-    clumps = np.clip(1.1 + contrast * (0.75 * np.tanh(mix) - 0.8 * channels), 0.3, 1.6)
+    clumps = np.clip(1.15 + contrast * (0.8 * np.tanh(mix) - 1.0 * channels), 0.3, 1.6)
     border = 1 + 0.22 * np.exp(-(((distance + 1.3) / 1.3) ** 2))
     amount = rng.uniform(*recipe.density) * clumps * border
     count = _whole(rng, recipe.nucleoli)

@@ -37,7 +37,8 @@ class Recipe:
     nucleus: a plan of retrieval.painter.nuclei. nucleus_size: radius of its circle against the
     cell's. density: concentration of nuclear stain. clumps: grain of the chromatin in units and
     its contrast. cytoplasm: concentration range by stain component. offset: how far the nucleus
-    lies off the middle, as a share of the free space. ragged: deviation of the outline in units.
+    lies off the middle, as a share of the free space. ragged: deviation of the outline in
+    units, slow along it; fringe: the same, quick along it.
     """
 
     class_code: str
@@ -55,12 +56,13 @@ class Recipe:
     ragged: Range = (0.5, 1.2)
     stretch: float = 0.05
     mottle: float = 0.12
+    fringe: float = 0.2
 
 
 def _neutrophil(subclass: str, nucleus: str, size: Range) -> Recipe:
     return Recipe(
-        "neutrophil", subclass, (78, 5.5), (nucleus,), size, (0.92, 1.08), (1.0, 0.36),
-        {EOSIN: (0.08, 0.18), HAEM: (0.35, 0.6), AZURE: (0.04, 0.16)},
+        "neutrophil", subclass, (78, 5.5), (nucleus,), size, (0.92, 1.08), (1.2, 0.32),
+        {EOSIN: (0.06, 0.16), HAEM: (0.22, 0.45), AZURE: (0.08, 0.20), AZUROPHIL: (0.02, 0.07)},
         granules=(
             Granules(AZUROPHIL, (0, 0), (0.5, 0.7), (0.10, 0.30), fine=True),
             Granules(AZUROPHIL, (10, 60), (0.5, 0.9), (0.25, 0.5)),
@@ -70,14 +72,14 @@ def _neutrophil(subclass: str, nucleus: str, size: Range) -> Recipe:
 
 def _immature(
     subclass: str, diameter: Range, nucleus: tuple[str, ...], size: Range, blue: Range,
-    granules: tuple[Granules, ...], nucleoli: Range = (0, 0), contrast: float = 0.36,
+    granules: tuple[Granules, ...], nucleoli: Range = (0, 0), contrast: float = 0.40,
 ) -> Recipe:  # fmt: skip
     return Recipe(
-        "immature_granulocyte", subclass, diameter, nucleus, size, (0.78, 1.0),
-        (0.9, contrast),
-        {AZURE: blue, EOSIN: (0.02, 0.08), HAEM: (0.35, 0.6), AZUROPHIL: (0.02, 0.14)},
-        granules=granules, nucleoli=nucleoli, offset=(0.4, 1.0), vacuoles=(0, 2), stretch=0.07,
-        ragged=(0.6, 1.6),
+        "immature_granulocyte", subclass, diameter, nucleus, size, (0.68, 0.90),
+        (1.2, contrast),
+        {AZURE: blue, EOSIN: (0.02, 0.08), HAEM: (0.3, 0.5), AZUROPHIL: (0.06, 0.18)},
+        granules=granules, nucleoli=nucleoli, offset=(0.4, 1.0), vacuoles=(0, 2), stretch=0.09,
+        ragged=(0.6, 2.4), fringe=0.25,
     )  # fmt: skip
 
 
@@ -85,8 +87,8 @@ _RECIPES = (
     _neutrophil("segmented_neutrophil", "lobed", (0.72, 0.88)),
     _neutrophil("band_neutrophil", "band", (0.66, 0.80)),
     Recipe(
-        "eosinophil", "", (76, 5.5), ("two_lobed",), (0.78, 0.92), (0.82, 1.0), (1.0, 0.38),
-        {EOSIN: (0.46, 0.64), HAEM: (0.0, 0.2), AZURE: (0.04, 0.22)},
+        "eosinophil", "", (76, 5.5), ("two_lobed",), (0.78, 0.92), (0.70, 0.90), (1.2, 0.38),
+        {EOSIN: (0.46, 0.64), HAEM: (0.0, 0.1), AZURE: (0.08, 0.28)},
         granules=(
             Granules(EOSIN, (240, 420), (1.2, 1.9), (0.36, 0.58), over=0.12),
             Granules(AZUROPHIL, (30, 120), (0.6, 1.0), (0.15, 0.35)),
@@ -101,25 +103,26 @@ _RECIPES = (
         ragged=(0.8, 2.0), stretch=0.08,
     ),
     Recipe(
-        "lymphocyte", "", (58, 6), ("round", "round", "dense_round"), (0.84, 0.98), (0.90, 1.10),
-        (1.0, 0.30), {AZURE: (0.3, 0.75), HAEM: (0.3, 0.6), AZUROPHIL: (0.0, 0.1)},
+        "lymphocyte", "", (58, 6), ("round", "round", "dense_round"), (0.78, 0.93), (0.78, 1.0),
+        (1.2, 0.36), {AZURE: (0.3, 0.8), HAEM: (0.2, 0.45), AZUROPHIL: (0.0, 0.12)},
         granules=(Granules(AZUROPHIL, (0, 5), (0.6, 1.0), (0.3, 0.5)),),
-        offset=(0.3, 1.0), ragged=(0.5, 2.2), stretch=0.10, mottle=0.22,
+        offset=(0.3, 1.0), ragged=(0.5, 2.6), stretch=0.10, mottle=0.3, fringe=0.35,
     ),
     Recipe(
-        "monocyte", "", (88, 9), ("folded", "folded", "kidney"), (0.70, 0.86), (0.68, 0.9),
-        (0.9, 0.38), {AZURE: (0.30, 0.50), HAEM: (0.5, 0.8), AZUROPHIL: (0.06, 0.16)},
+        "monocyte", "", (88, 9), ("folded", "folded", "kidney"), (0.74, 0.90), (0.58, 0.78),
+        (1.2, 0.46), {AZURE: (0.32, 0.52), HAEM: (0.2, 0.5), AZUROPHIL: (0.02, 0.12)},
         granules=(Granules(AZUROPHIL, (0, 0), (0.5, 0.7), (0.05, 0.16), fine=True),),
-        vacuoles=(0, 24), offset=(0.0, 0.8), ragged=(1.2, 3.2), stretch=0.10, mottle=0.2,
+        vacuoles=(0, 24), offset=(0.0, 0.8), ragged=(0.8, 4.0), stretch=0.14, mottle=0.24,
+        fringe=0.35,
     ),
     Recipe(
         "erythroblast", "", (56, 7), ("dense_round",), (0.48, 0.74), (0.98, 1.2),
         (1.3, 0.32), {AZURE: (0.1, 0.6), HAEM: (0.5, 1.0), AZUROPHIL: (0.02, 0.14)},
-        offset=(0.0, 0.7), ragged=(0.6, 1.8), stretch=0.07,
+        offset=(0.0, 0.7), ragged=(0.6, 2.2), stretch=0.07, fringe=0.3,
     ),
-    _immature("promyelocyte", (86, 9), ("round",), (0.78, 0.90), (0.30, 0.55),
+    _immature("promyelocyte", (86, 9), ("round",), (0.74, 0.88), (0.30, 0.55),
               (Granules(AZUROPHIL, (90, 320), (0.7, 1.2), (0.4, 0.7), over=0.5),),
-              nucleoli=(0, 3), contrast=0.28),
+              nucleoli=(0, 3), contrast=0.36),
     _immature("myelocyte", (78, 8), ("round", "round", "kidney"), (0.66, 0.80), (0.15, 0.4),
               (Granules(AZUROPHIL, (0, 0), (0.5, 0.7), (0.2, 0.55), fine=True),
                Granules(AZUROPHIL, (60, 260), (0.6, 1.0), (0.3, 0.6), over=0.2))),

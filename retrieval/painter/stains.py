@@ -17,6 +17,8 @@ from index.errors import CellKinError
 from retrieval.painter.canvas import COMPONENTS, HAEM, Canvas
 from retrieval.painter.noise import Floats, texture
 
+STRAY = 0.09
+
 
 class LaboratoryError(CellKinError):
     """A laboratory that the painter does not have."""
@@ -42,7 +44,7 @@ class Laboratory:
     noise: float = 1.5
     vignette: float = 0.0
     variation: float = 0.08
-    pallor: float = 0.6
+    pallor: float = 0.7
     sharpen: int = 0
 
 
@@ -54,9 +56,9 @@ LABORATORIES: dict[str, Laboratory] = {
             "May-Grünwald-Giemsa, automated microscope, warm ground",
             (255, 231, 205),
             (
-                (1.30, 2.15, 0.52),
+                (1.30, 2.30, 0.46),
                 (0.58, 0.48, 0.08),
-                (0.24, 0.74, 0.50),
+                (0.27, 0.80, 0.36),
                 (0.20, 0.29, 0.20),
                 (0.72, 1.65, 0.50),
             ),
@@ -193,7 +195,7 @@ def make_slide(laboratory: Laboratory, rng: np.random.Generator) -> Slide:
         crowding=float(np.clip(rng.normal(1.0, 0.22), 0.5, 1.5)),
         pallor=float(np.clip(rng.normal(laboratory.pallor, 0.28), 0.0, 1.0)),
         red_size=float(np.clip(rng.normal(37, 2.2), 31, 43)),
-        red_wobble=float(rng.uniform(0.25, 0.95)),
+        red_wobble=float(rng.uniform(0.25, 1.2)),
         stippling=float(rng.uniform(0, 1) ** 3),
     )
 
@@ -206,7 +208,8 @@ def develop(canvas: Canvas, slide: Slide, rng: np.random.Generator) -> Image.Ima
     # Cells that lie over one another are pressed thinner there: the overlap is less than twofold.
     np.minimum(red, 0.95 + 0.45 * (red - 0.95), out=red, where=red > 0.95)
     depth = np.tensordot(canvas.layers, slide.absorbance, axes=(0, 0))
-    light = slide.ground * np.exp(-depth)
+    # Some light strays past the stain into every pixel, so that nothing is quite black.
+    light = slide.ground * (STRAY + (1 - STRAY) * np.exp(depth * (-1 / (1 - STRAY))))
     if laboratory.vignette:
         rows = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
         columns = np.linspace(-1, 1, width, dtype=np.float32)[None]

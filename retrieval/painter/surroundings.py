@@ -54,7 +54,7 @@ def paint_red_cell(canvas: Canvas, slide: Slide, x: float, y: float, radius: flo
     away += patch.warp * (slide.red_wobble * radius / 19)
     body = patch.edge(away - radius, 1.1)
     pallor = float(np.clip(slide.pallor + rng.normal(0, 0.22), 0, 1))
-    hollow = 1 - smoothstep((away / radius - rng.uniform(0.12, 0.34)) / rng.uniform(0.14, 0.4))
+    hollow = 1 - smoothstep((away / radius - rng.uniform(0.12, 0.34)) / rng.uniform(0.12, 0.34))
     rim = np.exp(-(((away - radius * 0.86) / (radius * 0.16)) ** 2))
     thickness = body * (0.88 - 0.84 * pallor * hollow + 0.22 * rim)
     patch.add(HAEM, thickness * float(np.exp(rng.normal(0, 0.1))))
