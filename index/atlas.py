@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -17,13 +18,11 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from index.catalogue import CataloguePart
 from index.database import Database, named_error
 from index.errors import (
-    AtlasError,
+    AtlasDamagedError,
     AtlasNotFoundError,
-    AtlasReadOnlyError,
-    StorageError,
     TargetExistsError,
 )
-from index.keeping import copy_whole, flush
+from index.files import copy_whole, flush, named_os_error
 from index.lookups import LookupPart
 from index.migrations import migrate
 from index.schema import classes, meta
@@ -45,6 +44,7 @@ class Atlas(CataloguePart, SearchingPart, LookupPart):
         self.path = path
         self.database = database
         self._states = {}
+        self._active = (-1, "")
         self._search_lock = threading.RLock()
         self.taxonomy = Taxonomy(reload=self._stored_classes)
         self._take_shipped_classes()
@@ -68,6 +68,8 @@ class Atlas(CataloguePart, SearchingPart, LookupPart):
         exists = file.is_file()
         if not exists:
             _check_new(folder, create)
+        elif not create and file.stat().st_size == 0:
+            raise AtlasDamagedError(f"{file} is empty", "restore the last 'cellkin backup'")
         _check_writable(folder, file)
         database = Database(file, create=not exists, timeout=timeout)
         try:
@@ -176,10 +178,7 @@ class Atlas(CataloguePart, SearchingPart, LookupPart):
         except sqlite3.Error as error:
             raise named_error(error, beside / DATABASE) or error from error
         except OSError as error:
-            raise StorageError(
-                f"the backup to {target} failed ({error.strerror or error})",
-                "free some disk space or give another target",
-            ) from error
+            raise named_os_error(error, target) from error
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         return target
@@ -228,22 +227,10 @@ def _check_new(folder: Path, create: bool) -> None:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except PermissionError as error:
-        raise _read_only(folder) from error
     except OSError as error:
-        raise StorageError(
-            f"folder {folder} cannot be made ({error.strerror or error})",
-            "give another path for the atlas",
-        ) from error
+        raise named_os_error(error, folder) from error
 
 
 def _check_writable(folder: Path, file: Path) -> None:
     if not os.access(folder, os.W_OK) or (file.exists() and not os.access(file, os.W_OK)):
-        raise _read_only(folder)
-
-
-def _read_only(folder: Path) -> AtlasError:
-    return AtlasReadOnlyError(
-        f"atlas {folder} may not be written",
-        "make the folder and its files writable, or copy the atlas to where you may write",
-    )
+        raise named_os_error(PermissionError(errno.EACCES, "not writable"), folder)

@@ -247,7 +247,7 @@ class CataloguePart(Part):
             wanted = conditions(filter, self.taxonomy, connection)
             if wanted:
                 query = query.where(present.cell_id.in_(select(cells.c.id).where(*wanted)))
-            return {row[0]: row[1] for row in connection.execute(query).fetchall()}
+            return dict(self.database.tuples(connection, query))
 
     def disputed(self) -> list[int]:
         """The ids of the cells on which the labels disagree, ascending."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from index.errors import RecordError, UnknownCellError, UnknownModelError, VectorError
+from index.files import copy_whole, named_os_error
 from index.filters import among, conditions
 from index.moment import now
 from index.part import Part
@@ -37,7 +36,8 @@ class KeepingPart(Part):
         """Copy a model file into the atlas. The first model becomes the active one.
 
         ``metadata`` must fit into JSON. A model that the atlas has is left as it is.
-        Raises RecordError, UnknownModelError when ``file`` does not exist.
+        Raises RecordError, UnknownModelError when ``file`` does not exist, DiskFullError,
+        AtlasReadOnlyError, StorageError.
         """
         file = Path(file)
         if not _MODEL_ID.fullmatch(model_id):
@@ -50,7 +50,10 @@ class KeepingPart(Part):
         inside = Path("models") / f"{model_id}{file.suffix}"
         target = self.path / inside
         if not target.is_file():
-            copy_whole(file, target)
+            try:
+                copy_whole(file, target)
+            except OSError as error:
+                raise named_os_error(error, target) from error
         row = {
             "name": model_id,
             "file": inside.as_posix(),
@@ -157,9 +160,8 @@ class KeepingPart(Part):
         with self.database.read() as connection:
             wanted = conditions(filter, self.taxonomy, connection)
             query = select(cells.c.id).where(cells.c.id.not_in(done), *wanted)
-            found = np.array(connection.execute(query).scalars().all(), dtype=np.int64)
-        found.sort()
-        return found
+            rows = self.database.tuples(connection, query)
+        return np.sort(np.array([row[0] for row in rows], dtype=np.int64))
 
     def embeddings(
         self, model_id: str | None = None, filter: CellFilter | None = None
@@ -181,7 +183,7 @@ class KeepingPart(Part):
             if wanted:
                 within = select(cells.c.id).where(*wanted)
                 query = query.where(embeddings.c.cell_id.in_(within))
-            rows = connection.execute(query).fetchall()
+            rows = self.database.tuples(connection, query)
         return unpack(rows, model.dimension or 0)
 
     # documents and users --------------------------------------------------------------------
@@ -308,27 +310,3 @@ def unpack(rows: Sequence[Any], dimension: int) -> tuple[np.ndarray, np.ndarray]
         )
     vectors = np.frombuffer(joined, dtype="<f4").astype(np.float32).reshape(len(rows), dimension)
     return ids, vectors
-
-
-def copy_whole(source: Path, target: Path) -> None:
-    """Copy a file so that ``target`` is either whole or absent, whatever happens."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        shutil.copyfile(source, beside)
-        flush(beside)
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def flush(file: Path) -> None:
-    """Wait until a file is on disk."""
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
-
-
-def batches(ids: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """``ids`` in pieces of at most ``size``."""
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]

@@ -27,7 +27,7 @@ class Part:
         """The ids of the cells within ``filter``: int64 [N], ascending."""
         with self.database.read() as connection:
             query = select(cells.c.id).where(*conditions(filter, self.taxonomy, connection))
-            rows = connection.execute(query).fetchall()
+            rows = self.database.tuples(connection, query)
         found = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
         found.sort()
         return found

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import func, select
 
-from index.errors import IndexFileError, StorageError, VectorError
+from index.errors import IndexFileError, VectorError
+from index.files import named_os_error
 from index.filters import among
 from index.keeping import KeepingPart, unpack
 from index.progress import progress_bar
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from index.vectors.contract import VectorIndex
     from index.vectors.file import Mark
     from index.vectors.flat import FlatIndex
+
+_REFERENCES = CellFilter(labelled=True)
 
 log = logging.getLogger("cellkin.index")
 
@@ -63,6 +66,7 @@ class SearchingPart(KeepingPart):
     """
 
     _states: dict[str, _State]
+    _active: tuple[int, str]  # the database version and the active model at it
     _search_lock: threading.RLock
 
     def search(
@@ -82,12 +86,11 @@ class SearchingPart(KeepingPart):
         fewer than K exist. Raises VectorError, UnknownModelError, UnknownDatasetError.
         """
         block = np.asarray(queries, dtype=np.float32)
-        chosen = self._chosen_model(model_id)
         with self._search_lock:
-            state = self._level(chosen)
+            state = self._level(model_id)
             if state.index is None:
                 return self._nothing(block, k)
-            wanted = self._wanted(filter, chosen, labelled)
+            wanted = self._wanted(filter, labelled)
             if wanted is None:
                 return state.index.search(block, k)
             allowed = self._allowed(state, wanted)
@@ -108,21 +111,22 @@ class SearchingPart(KeepingPart):
         return nothing(len(queries), k)
 
     @staticmethod
-    def _wanted(filter: CellFilter | None, model_id: str, labelled: bool) -> CellFilter | None:
+    def _wanted(filter: CellFilter | None, labelled: bool) -> CellFilter | None:
         """The filter that also says what search itself asks for; None when nothing is limited."""
         if not labelled:
-            if filter is None:
-                return None
-            return replace(filter, embedded_with=model_id)
+            return filter
         if filter is not None and filter.labelled is False:
             raise VectorError(
                 "search among references was limited to cells without label",
                 "search with labelled=False",
             )
-        return replace(filter or CellFilter(), labelled=True, embedded_with=model_id)
+        return _REFERENCES if filter is None else replace(filter, labelled=True)
 
     def _allowed(self, state: _State, wanted: CellFilter) -> np.ndarray | None:
-        """The ids within ``wanted``, int64 ascending; None when that is all of the index."""
+        """The ids within ``wanted``, int64 ascending; None when all of the index is within it.
+
+        Ids that have no vector may be among them; an index passes over them.
+        """
         if wanted not in state.allowed:
             ids: np.ndarray | None = self.cell_ids(wanted)
             if state.index is not None and ids is not None and len(ids) >= state.index.count:
@@ -162,24 +166,26 @@ class SearchingPart(KeepingPart):
     def sync_index(self, model_id: str | None = None) -> None:
         """Bring the index of a model up to the database, and its file up to the index.
 
-        Raises UnknownModelError, StorageError when the file cannot be written.
+        Raises UnknownModelError; DiskFullError, AtlasReadOnlyError, StorageError when the file
+        cannot be written (searching does without it).
         """
-        chosen = self._chosen_model(model_id)
         with self._search_lock:
+            chosen = self._chosen_model(model_id)
             state = self._level(chosen)
             if state.index is not None and state.saved != state.mark:
                 try:
                     self._save(chosen, state)
                 except OSError as error:
-                    raise StorageError(
-                        f"the vector index of atlas {self.path} cannot be written ({error})",
-                        "free some disk space or check the rights; searching works without it",
-                    ) from error
+                    raise named_os_error(error, self._index_file(chosen)) from error
 
-    def _level(self, model_id: str) -> _State:
-        """The state of a model with its index level with the database."""
-        state = self._states.setdefault(model_id, _State())
+    def _level(self, model_id: str | None) -> _State:
+        """The state of a model (the active one by default), its index level with the database."""
         version = self.database.version()
+        if model_id is None:
+            if self._active[0] != version:
+                self._active = version, self._chosen_model(None)
+            model_id = self._active[1]
+        state = self._states.setdefault(model_id, _State())
         if version == state.version:
             return state
         state.forget()
@@ -295,7 +301,7 @@ class SearchingPart(KeepingPart):
                 .where(embeddings.c.model_id == model.id, embeddings.c.cell_id.in_(among(ids)))
                 .order_by(embeddings.c.cell_id)
             )
-            rows = connection.execute(query).fetchall()
+            rows = self.database.tuples(connection, query)
         return unpack(rows, model.dimension)[1]
 
     # the file -------------------------------------------------------------------------------

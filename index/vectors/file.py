@@ -8,8 +8,6 @@ checksum of what follows, so that a truncated or damaged file is seen before FAI
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import struct
 import zlib
 from dataclasses import asdict, dataclass
@@ -18,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from index.errors import IndexFileError
+from index.files import writing_beside
 from index.vectors.contract import Source, VectorIndex
 from index.vectors.registry import KINDS
 
@@ -46,17 +45,9 @@ def write_index(file: Path, index: VectorIndex, model_id: str, mark: Mark) -> No
         "crc32": zlib.crc32(payload.data),
     }
     text = json.dumps(header).encode()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f"{file.name}.{secrets.token_hex(4)}.part")
-    try:
-        with beside.open("wb") as opened:
-            opened.write(MAGIC + struct.pack("<I", len(text)) + text)
-            opened.write(payload.data)
-            opened.flush()
-            os.fsync(opened.fileno())
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
+    with writing_beside(file) as beside, beside.open("wb") as opened:
+        opened.write(MAGIC + struct.pack("<I", len(text)) + text)
+        opened.write(payload.data)
 
 
 def read_index(
