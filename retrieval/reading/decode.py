@@ -315,9 +315,9 @@ def _decode_tiff(file: BinaryIO, path: Path, frame: int) -> np.ndarray:
 
 def _orient(rgb: np.ndarray, orientation: int) -> np.ndarray:
     """Undo TIFF orientation 2 to 8 (TIFF 6.0, p. 36)."""
-    if orientation in (2, 3, 6, 7):
+    if orientation in (2, 3, 7, 8):
         rgb = rgb[:, ::-1]
-    if orientation in (3, 4, 7, 8):
+    if orientation in (3, 4, 6, 7):
         rgb = rgb[::-1]
     if orientation in (5, 6, 7, 8):
         rgb = rgb.transpose(1, 0, 2)
