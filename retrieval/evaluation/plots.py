@@ -102,7 +102,8 @@ def draw_risk_coverage(
         axes.plot(100 * found.coverage, 100 * found.risk, color=BLUE, lw=1.8)
         axes.fill_between(100 * found.coverage, 100 * found.risk, color=BLUE, alpha=0.1, lw=0)
         if accepted is not None:
-            axes.plot(100 * accepted[0], 100 * accepted[1], "D", color=RED, ms=7, mec=PAPER)
+            axes.plot(100 * accepted[0], 100 * accepted[1], "D", color=RED, ms=7, mec=PAPER,
+                      clip_on=False, zorder=5)  # fmt: skip
             axes.annotate(
                 f"accepted: {100 * accepted[0]:.1f}% of cells,\n{100 * accepted[1]:.2f}% wrong",
                 (100 * accepted[0], 100 * accepted[1]), (-10, 12), textcoords="offset points",

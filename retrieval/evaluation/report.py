@@ -7,6 +7,8 @@ from typing import Any
 
 Document = Mapping[str, Any]
 
+FEW_GROUPS = 20
+
 _RETRIEVAL = {
     "precision_at_1": "P@1: the nearest reference is of the cell's class",
     "r_precision": "R-precision",
@@ -98,7 +100,10 @@ def _intervals_note(bootstrap: Document) -> list[str]:
         )
     else:
         note = f"In brackets: 95% intervals by cluster bootstrap over {drawn}"
-    return [f"- {note} ({bootstrap['draws']} draws, seed {bootstrap['seed']})."]
+    lines = [f"- {note} ({bootstrap['draws']} draws, seed {bootstrap['seed']})."]
+    if sum(groups.values()) < FEW_GROUPS:
+        lines.append(f"- Fewer than {FEW_GROUPS} groups: the intervals are rough and too narrow.")
+    return lines
 
 
 def _table(title: str, rows: Mapping[str, str], figures: Document) -> list[str]:
@@ -146,9 +151,10 @@ def _provenance(document: Document) -> list[str]:
         f"- command: `{made['command']}`",
         f"- cells: {data['source']}, hash `{data['sha256'][:16]}`; references: hash "
         f"`{data['reference_sha256'][:16]}`",
-        f"- left out: {len(data['left_out'])} cells that could not be measured; from the "
-        f"references of a cell, {data['same_patient_left_out']} times its patient's and "
-        f"{data['duplicates_left_out']} times a picture of the same pixels",
+        f"- {len(data['left_out'])} cells could not be measured and are left out",
+        f"- {data['same_patient_left_out']} cells have other cells of their patient or slide among "
+        f"the references and {data['duplicates_left_out']} a picture of the same pixels; these "
+        "did not answer",
         f"- model `{made['model_id']}`",
         f"- {made['time']}, {versions}",
         "",
