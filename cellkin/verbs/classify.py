@@ -1,0 +1,112 @@
+"""``cellkin classify``: a proposal for every cell of a folder, without adding it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cellkin.options import atlas_argument, json_option, print_json, setting_option
+
+if TYPE_CHECKING:
+    from retrieval.answers.classify import ClassifyReport
+
+
+@click.command()
+@atlas_argument
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="CSV file to write")
+@click.option("--dataset", metavar="NAME", help="let only references of this data set vote")
+@click.option(
+    "--classes",
+    metavar="A,B,…",
+    default="",
+    help="classes that can occur, by any name of theirs; others are never answered",
+)
+@setting_option("level")
+@setting_option("k", "-k", "--k")
+@click.option(
+    "--one-vote",
+    "voter",
+    type=click.Choice(["cell", "slide", "patient"]),
+    default="cell",
+    show_default=True,
+    help="who has one vote: every neighbour, or the nearest of each slide or patient",
+)
+@click.option(
+    "--prior",
+    type=click.Choice(["none", "uniform"]),
+    default="none",
+    show_default=True,
+    help="uniform corrects for unequal numbers of references a class",
+)
+@setting_option("batch_size")
+@setting_option("workers")
+@json_option
+def command(
+    atlas: str,
+    source: Path,
+    out: Path,
+    dataset: str | None,
+    classes: str,
+    level: str,
+    k: int,
+    voter: str,
+    prior: str,
+    batch_size: int,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Name every cell of SOURCE (a folder, a CSV file or one picture) by its nearest references.
+
+    Nothing is added to ATLAS. The table has the columns file, class, probability, prediction_set,
+    novelty, decision (accept, back_off or abstain) and neighbours (files of the references that
+    voted, nearest first). Pictures that cannot be read are reported and get no row. Ctrl-C keeps
+    what is done; the same command goes on from there.
+
+    CellKin is a research tool: no answer is a diagnosis.
+    """
+    from index import Atlas
+    from retrieval.answers.classify import classify, reference_limits
+
+    names = [name.strip() for name in classes.split(",") if name.strip()]
+    start = time.perf_counter()
+    with Atlas.open(atlas) as opened:
+        report = classify(
+            opened,
+            source,
+            out,
+            level=level,
+            k=k,
+            limits=reference_limits(opened, classes=names, dataset=dataset),
+            voter=voter,
+            prior=prior,
+            batch_size=batch_size,
+            workers=workers,
+        )
+    seconds = time.perf_counter() - start
+    if as_json:
+        print_json({**report.as_dict(), "seconds": round(seconds, 3)})
+    else:
+        _show(report, seconds)
+
+
+def _show(report: ClassifyReport, seconds: float) -> None:
+    counts = report.counts
+    for note in report.notes:
+        click.echo(f"note: {note}", err=True)
+    for file, reason in counts.first:
+        click.echo(f"passed over {file}: {reason}", err=True)
+    if counts.passed_over > len(counts.first):
+        click.echo(f"passed over {counts.passed_over - len(counts.first)} more", err=True)
+    if report.resumed:
+        click.echo(f"{report.resumed} answers are of an earlier run of this command", err=True)
+    for what, table in (("class", counts.classes), ("decision", counts.decisions)):
+        for name, number in sorted(table.items(), key=lambda item: -item[1]):
+            click.echo(f"{what:9} {name:24} {number:>8,} {number / counts.cells:>7.1%}")
+    click.echo(
+        f"{counts.cells:,} cells classified in {seconds:.1f} s, {counts.passed_over:,} files "
+        f"passed over; written to {report.out}"
+    )

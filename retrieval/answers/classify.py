@@ -1,0 +1,243 @@
+"""Classify: a proposal for every picture of a source, streamed into a table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from index import Atlas, CellFilter
+from index.errors import CellKinError
+from index.progress import progress_bar
+from index.records import place
+from retrieval.answers.errors import AnswerError, NothingToClassifyError
+from retrieval.answers.proposal import Proposal
+from retrieval.answers.proposer import Proposer
+from retrieval.answers.table import COLUMNS, PartialTable
+from retrieval.embedding import embed_images
+from retrieval.model import Model, atlas_model
+from retrieval.reading.decode import decode
+from retrieval.reading.found import Found, PassedOver
+from retrieval.reading.source import iter_source
+
+CHUNK = 256  # pictures answered, and put on disk, together
+SHOWN = 20  # files passed over that are named
+
+__all__ = ["COLUMNS", "ClassifyReport", "Counts", "classify", "reference_limits"]
+
+
+@dataclass
+class Counts:
+    """What became of the pictures so far; ``first`` names the first files passed over, and why."""
+
+    cells: int = 0
+    classes: dict[str, int] = field(default_factory=dict)
+    decisions: dict[str, int] = field(default_factory=dict)
+    passed_over: int = 0
+    first: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, proposal: Proposal) -> None:
+        """Count one answer."""
+        self.cells += 1
+        self.classes[proposal.class_code] = self.classes.get(proposal.class_code, 0) + 1
+        self.decisions[proposal.decision] = self.decisions.get(proposal.decision, 0) + 1
+
+    def pass_over(self, file: str, reason: str) -> None:
+        """Count one file that gave no answer."""
+        self.passed_over += 1
+        if len(self.first) < SHOWN:
+            self.first.append((file, reason))
+
+
+@dataclass(frozen=True)
+class ClassifyReport:
+    """What ``classify`` did. ``resumed``: answers taken over from a run that was stopped."""
+
+    out: str
+    counts: Counts
+    resumed: int
+    model_id: str
+    level: str
+    k: int
+    references: int
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        return asdict(self)
+
+
+def reference_limits(
+    atlas: Atlas, *, classes: Sequence[str] = (), dataset: str | None = None
+) -> CellFilter | None:
+    """The filter for references of ``classes`` (any name the taxonomy knows) in ``dataset``.
+
+    Raises UnknownClassError, and AnswerError where a class has no reference.
+    """
+    codes = tuple(dict.fromkeys(atlas.taxonomy.resolve(name).code for name in classes))
+    datasets = (dataset,) if dataset is not None else ()
+    for code in codes:
+        if not atlas.count(CellFilter(datasets=datasets, classes=(code,), labelled=True)):
+            where = f"data set {dataset}" if dataset is not None else "the atlas"
+            raise AnswerError(
+                f"{where} has no labelled cell of class {code}, so it cannot be answered",
+                "leave it out of --classes, or label some cells of it",
+            )
+    return CellFilter(classes=codes, datasets=datasets) if codes or datasets else None
+
+
+def classify(
+    atlas: Atlas,
+    source: Path,
+    out: Path,
+    *,
+    model: Model | None = None,
+    level: str | None = None,
+    k: int | None = None,
+    limits: CellFilter | None = None,
+    voter: str = "cell",
+    prior: str = "none",
+    batch_size: int | None = None,
+    workers: int | None = None,
+) -> ClassifyReport:
+    """Write a proposal for every picture of ``source`` to the CSV file ``out``.
+
+    source: a folder, a CSV file or a picture, see ``iter_source``. The columns are COLUMNS, a row a
+    picture in the order of the source. Pictures that cannot be read get no row; the report counts
+    them. limits: the references that may vote, see ``reference_limits``.
+
+    ``out`` appears when it is complete. Until then answers are kept beside it in ``out``.partial;
+    the same call goes on from there, unless model, labels, options or source have changed. Memory
+    does not grow with the number of pictures. Raises AnswerError, SourceError, UnknownModelError.
+    """
+    model = model or atlas_model(atlas)
+    proposer = Proposer(
+        atlas, k=k, level=level, filter=limits, model_id=model.id, voter=voter, prior=prior
+    )
+    table = PartialTable(out, source, _fingerprint(proposer, source))
+    state = table.resume()
+    total, last = _survey(_items(source, atlas, table), table.items)
+    if state is None or last != table.last:
+        table.begin_anew()
+        state = {}
+    counts = Counts(**state)
+    resumed = counts.cells
+    with progress_bar(total, "classifying", "picture") as bar, table:
+        bar.update(table.items)
+        items = islice(enumerate(_items(source, atlas, table)), table.items, None)
+        tail: list[PassedOver] = []
+        answers = embed_images(
+            model,
+            _pictures(items, tail),
+            lambda picture: decode(picture.found.path, picture.found.frame, picture.found.member),
+            batch_size=batch_size,
+            workers=workers,
+        )
+        while chunk := list(islice(answers, CHUNK)):
+            _answer(chunk, proposer, table, counts)
+            bar.update(chunk[-1][0].number + 1 - table.items)
+            table.items, table.last = chunk[-1][0].number + 1, chunk[-1][0].name
+            table.save(asdict(counts))
+        for gone in tail:
+            counts.pass_over(gone.file, gone.reason)
+        if not counts.cells:
+            raise _nothing(source, counts, table)
+        table.finish()
+    return ClassifyReport(
+        str(out),
+        counts,
+        resumed,
+        model.id,
+        proposer.recipe.level,
+        proposer.recipe.k,
+        len(proposer.references),
+        proposer.calibration.notes,
+    )
+
+
+def _fingerprint(proposer: Proposer, source: Path) -> str:
+    """What a stopped run must have in common with this one to be gone on with."""
+    calibration = json.dumps(proposer.calibration.to_document(), sort_keys=True)
+    parts = (proposer.recipe.document, len(proposer.references), calibration, source.resolve())
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A picture, its number among the items of the source, and what was passed over before it."""
+
+    found: Found
+    number: int
+    before: tuple[PassedOver, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name in the table."""
+        return place(self.found.file, self.found.frame, self.found.member)
+
+
+def _items(source: Path, atlas: Atlas, table: PartialTable) -> Iterator[Found | PassedOver]:
+    """The source, without the files of the table itself, which may lie in the same folder."""
+    for item in iter_source(source, taxonomy=atlas.taxonomy):
+        if isinstance(item, Found) or Path(item.file).name not in table.names:
+            yield item
+
+
+def _survey(source: Iterator[Found | PassedOver], items: int) -> tuple[int, str]:
+    """How many items the source has, and the name of the last of the first ``items``."""
+    total, name = 0, ""
+    for number, item in enumerate(source):
+        total += 1
+        if number == items - 1 and isinstance(item, Found):
+            name = place(item.file, item.frame, item.member)
+    return total, name
+
+
+def _pictures(
+    items: Iterator[tuple[int, Found | PassedOver]], tail: list[PassedOver]
+) -> Iterator[_Picture]:
+    """The pictures among ``items``; what is passed over after the last is left in ``tail``."""
+    for number, item in items:
+        if isinstance(item, Found):
+            yield _Picture(item, number, tuple(tail))
+            tail.clear()
+        else:
+            tail.append(item)
+
+
+def _answer(
+    chunk: Sequence[tuple[_Picture, np.ndarray | CellKinError]],
+    proposer: Proposer,
+    table: PartialTable,
+    counts: Counts,
+) -> None:
+    read: list[_Picture] = []
+    vectors: list[np.ndarray] = []
+    for picture, result in chunk:
+        for gone in picture.before:
+            counts.pass_over(gone.file, gone.reason)
+        if isinstance(result, CellKinError):
+            counts.pass_over(picture.name, result.message)
+        else:
+            read.append(picture)
+            vectors.append(result)
+    if not read:
+        return
+    for picture, proposal in zip(read, proposer.propose(np.stack(vectors)), strict=True):
+        counts.add(proposal)
+        table.write(picture.name, proposal)
+
+
+def _nothing(source: Path, counts: Counts, table: PartialTable) -> NothingToClassifyError:
+    table.discard()
+    why = f"; the first, {counts.first[0][0]}: {counts.first[0][1]}" if counts.first else ""
+    return NothingToClassifyError(
+        f"no picture in {source} could be read ({counts.passed_over} files passed over{why})",
+        "give a folder of JPEG, PNG or TIFF pictures, a CSV that names them, or one picture",
+    )

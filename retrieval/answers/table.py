@@ -1,0 +1,153 @@
+"""The table of answers on disk: whole at the end, resumable until then."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from retrieval.answers.errors import AnswerError
+from retrieval.answers.proposal import Proposal
+
+COLUMNS = (
+    "file", "class", "probability", "prediction_set", "novelty", "decision", "neighbours",
+)  # fmt: skip
+
+
+def row_of(file: str, proposal: Proposal) -> tuple[str, ...]:
+    """One row of the table; a ";" in the name of a neighbour's file is written %3B."""
+    neighbours = (each.file.replace(";", "%3B") for each in proposal.evidence)
+    return (
+        file,
+        proposal.class_code,
+        f"{proposal.probability:.6f}",
+        ";".join(proposal.prediction_set),
+        f"{proposal.novelty:.6f}",
+        proposal.decision,
+        ";".join(neighbours),
+    )
+
+
+class PartialTable:
+    """``out`` while it is being written.
+
+    Rows go to ``out``.partial; ``save`` puts them on disk and notes in ``out``.partial.json how far
+    the source is covered. What was written after the last ``save`` is cut off when a run goes on.
+    """
+
+    def __init__(self, out: Path, source: Path, fingerprint: str) -> None:
+        self.out = out
+        self.items = 0  # items of the source that are dealt with
+        self.last = ""  # the last picture among them
+        self._fingerprint = fingerprint
+        self._rows = out.with_name(f"{out.name}.partial")
+        self._state = out.with_name(f"{out.name}.partial.json")
+        self._fresh = out.with_name(f"{out.name}.partial.json.new")
+        self.names = {path.name for path in (out, self._rows, self._state, self._fresh)}
+        self._size = 0
+        self._file: IO[str] | None = None
+        self._check(source)
+
+    def _check(self, source: Path) -> None:
+        if self.out.is_dir():
+            raise AnswerError(f"{self.out} is a folder", "give --out the name of a CSV file")
+        if not self.out.parent.is_dir():
+            raise AnswerError(
+                f"there is no folder {self.out.parent}", "make it, or give --out another place"
+            )
+        if source.is_file() and self.out.exists() and self.out.samefile(source):
+            raise AnswerError(
+                f"{self.out} is the source itself", "give --out another name: it would be lost"
+            )
+
+    def resume(self) -> dict[str, Any] | None:
+        """The counts of a stopped run that this one goes on with; None to begin anew."""
+        try:
+            state = json.loads(self._state.read_text("utf-8"))
+            size = self._rows.stat().st_size
+            if state["fingerprint"] != self._fingerprint or size < state["size"]:
+                return None
+            counts: dict[str, Any] = state["counts"]
+            self.items, self.last, self._size = state["items"], state["last"], state["size"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # none was left, or it is not whole: begin anew
+        return counts
+
+    def begin_anew(self) -> None:
+        """Forget what a stopped run left."""
+        self.items, self.last, self._size = 0, "", 0
+
+    def __enter__(self) -> PartialTable:
+        try:
+            self._file = self._rows.open("r+" if self._size else "w", encoding="utf-8", newline="")
+            self._file.seek(self._size)
+            self._file.truncate()
+            if not self._size:
+                csv.writer(self._file).writerow(COLUMNS)
+        except OSError as error:
+            raise self._cannot(error) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, file: str, proposal: Proposal) -> None:
+        """Add one row."""
+        csv.writer(self._open).writerow(row_of(file, proposal))
+
+    def save(self, counts: dict[str, Any]) -> None:
+        """Put all rows on disk, and note how far the source is covered."""
+        try:
+            self._open.flush()
+            os.fsync(self._open.fileno())
+            self._size = self._open.tell()
+            state = {
+                "fingerprint": self._fingerprint,
+                "items": self.items,
+                "last": self.last,
+                "size": self._size,
+                "counts": counts,
+            }
+            self._fresh.write_text(json.dumps(state), "utf-8")
+            self._fresh.replace(self._state)
+        except OSError as error:
+            raise self._cannot(error) from error
+
+    def finish(self) -> None:
+        """Let the whole table appear as ``out``."""
+        try:
+            self._open.flush()
+            os.fsync(self._open.fileno())
+            self._open.close()
+            self._rows.replace(self.out)
+        except OSError as error:
+            raise self._cannot(error) from error
+        self._state.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._open.close()
+        self._rows.unlink(missing_ok=True)
+        self._state.unlink(missing_ok=True)
+
+    @property
+    def _open(self) -> IO[str]:
+        if self._file is None:
+            raise ValueError("the table is used outside its with block")
+        return self._file
+
+    def _cannot(self, error: OSError) -> AnswerError:
+        return AnswerError(
+            f"{self.out} cannot be written ({error.strerror or error})",
+            "free some disk space or give --out a folder you may write to; "
+            "the same command then goes on",
+        )
