@@ -118,7 +118,9 @@ class Labels:
                     _merge(picture, row, frames=len({row.frame for row in rows})) for row in rows
                 )
             elif self.base and not picture.file.startswith(self.base):
-                yield PassedOver(picture.file, f"outside {self.base}, where the table's lie")
+                yield PassedOver(
+                    picture.file, f"outside {self.base}, where the table's pictures lie"
+                )
             else:
                 yield replace(picture, class_text=None, subclass_text=None)
         yield from self.remaining()
