@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option("--name", help="its name  [default: the code in words]")
 @click.option("--parent", metavar="CLASS", help="the class it lies in; code, name or alias")
 @click.option("--alias", "aliases", multiple=True, metavar="TEXT", help="another name for it")
+@click.option("--author", metavar="NAME", help="who adds it  [default: the user logged in]")
 @json_option
 def command(
     atlas: str | None,
@@ -26,6 +27,7 @@ def command(
     name: str | None,
     parent: str | None,
     aliases: tuple[str, ...],
+    author: str | None,
     as_json: bool,
 ) -> None:
     """Show the tree of classes of ATLAS, or, without ATLAS, the one a new atlas begins with.
@@ -33,6 +35,7 @@ def command(
     With --add, put a class into the atlas's tree: it can then be imported, chosen in the
     annotator and proposed.
     """
+    from annotator.config import default_author
     from index import Atlas
     from index.taxonomy import shipped_taxonomy
 
@@ -52,7 +55,11 @@ def command(
         raise click.UsageError("--add needs --parent CLASS, the class it lies in")
     with Atlas.open(atlas) as opened:
         node = opened.add_class(
-            code, name or code.replace("_", " "), opened.taxonomy.resolve(parent).code, aliases=aliases
+            code,
+            name or code.replace("_", " "),
+            opened.taxonomy.resolve(parent).code,
+            (author or "").strip() or default_author(),
+            aliases=aliases,
         )
         tree = opened.taxonomy
         above = " › ".join(step.name for step in reversed(tree.ancestors(node.code)))

@@ -38,37 +38,37 @@ def test_add_a_class_and_use_it(
     run_cellkin: Callable, painted_atlas: Path, painted: Path, tmp_path: Path
 ) -> None:
     added = run_cellkin(
-        "taxonomy", painted_atlas, "--add", "hairy_cell", "--parent", "LY", "--alias", "HCL"
+        "taxonomy", painted_atlas, "--add", "moon_cell", "--parent", "LY", "--alias", "MOON"
     )
     assert (added.status, added.stderr) == (0, "")
-    assert added.stdout.startswith("added hairy_cell (")
-    assert "› hairy cell)" in added.stdout
+    assert added.stdout.startswith("added moon_cell (")
+    assert "› moon cell)" in added.stdout
     with Atlas.open(painted_atlas) as atlas:
-        node = atlas.taxonomy.resolve("hcl")
-        assert (node.code, node.name, node.parent) == ("hairy_cell", "hairy cell", "lymphocyte")
-        assert atlas.taxonomy.at_level("hairy_cell", "class") == "lymphocyte"
-    assert "hairy_cell" in run_cellkin("taxonomy", painted_atlas).stdout
-    assert "hairy_cell" not in run_cellkin("taxonomy").stdout, "other atlases are untouched"
+        node = atlas.taxonomy.resolve("moon")
+        assert (node.code, node.name, node.parent) == ("moon_cell", "moon cell", "lymphocyte")
+        assert atlas.taxonomy.at_level("moon_cell", "class") == "lymphocyte"
+    assert "moon_cell" in run_cellkin("taxonomy", painted_atlas).stdout
+    assert "moon_cell" not in run_cellkin("taxonomy").stdout, "other atlases are untouched"
 
     picture = sorted(painted.glob("lymphocyte/*.png"))[0]
     table = tmp_path / "labels.csv"
-    table.write_text(f"file,class\n{picture.name},HCL\n", encoding="utf-8")
+    table.write_text(f"file,class\n{picture.name},MOON\n", encoding="utf-8")
     imported = run_cellkin(
-        "import", painted_atlas, picture.parent, "--labels", table, "--dataset", "hairy"
+        "import", painted_atlas, picture.parent, "--labels", table, "--dataset", "moons"
     )
     assert imported.status == 0, imported.stderr
     counts = json.loads(run_cellkin("info", painted_atlas, "--json").stdout)["classes"]
-    assert counts["hairy_cell"] == 1
+    assert counts["moon_cell"] == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
         (["--name", "x"], 2, "go with --add CODE"),
-        (["--add", "hairy_cell"], 2, "--add needs --parent CLASS"),
-        (["--add", "hairy_cell", "--parent", "nothing"], 1, "nothing"),
+        (["--add", "moon_cell"], 2, "--add needs --parent CLASS"),
+        (["--add", "moon_cell", "--parent", "nothing"], 1, "nothing"),
         (["--add", "lymphocyte", "--parent", "leukocyte"], 1, "class 'lymphocyte' exists"),
-        (["--add", "Hairy Cell", "--parent", "lymphocyte"], 1, "Hairy Cell"),
+        (["--add", "Moon Cell", "--parent", "lymphocyte"], 1, "Moon Cell"),
         (["--add", "other", "--parent", "lymphocyte", "--alias", "BNE"], 1, "BNE"),
     ],
 )
@@ -84,5 +84,5 @@ def test_what_is_refused_changes_nothing(
 
 
 def test_add_without_an_atlas(run_cellkin: Callable) -> None:
-    result = run_cellkin("taxonomy", "--add", "hairy_cell", "--parent", "lymphocyte")
+    result = run_cellkin("taxonomy", "--add", "moon_cell", "--parent", "lymphocyte")
     assert result.status == 2
