@@ -155,6 +155,12 @@ def unknown_cell(cell_id: int) -> UnknownCellError:
     )
 
 
+def votes_of(connection: Connection, cell_id: int) -> list[Vote]:
+    """All votes of one cell, in order of id."""
+    query = select(*(labels.c[name] for name in Vote._fields)).where(labels.c.cell_id == cell_id)
+    return [Vote(*row) for row in connection.execute(query.order_by(labels.c.id))]
+
+
 def undo(connection: Connection, label_id: int, author: str, taxonomy: Taxonomy) -> int:
     """Take back one label (or one undo); returns the id of the undo.
 
@@ -166,15 +172,7 @@ def undo(connection: Connection, label_id: int, author: str, taxonomy: Taxonomy)
     if row is None:
         raise LabelError(f"label {label_id} is not in the atlas", "see the history of the cell")
     target = Vote(*row)
-    votes = [
-        Vote(*each)
-        for each in connection.execute(
-            select(*(labels.c[name] for name in Vote._fields))
-            .where(labels.c.cell_id == target.cell_id)
-            .order_by(labels.c.id)
-        )
-    ]
-    if label_id in taken_back(votes):
+    if label_id in taken_back(votes_of(connection, target.cell_id)):
         raise LabelError(
             f"label {label_id} was taken back already", "undo that undo to bring it back"
         )

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 from sqlalchemy import select
-from sqlalchemy.orm import aliased
 
 from index.filters import among, conditions
 from index.keeping import unpack
+from index.labelling import taken_back, votes_of
 from index.part import Part
 from index.records import CellFilter, Label
 from index.schema import cells, embeddings, labels, models, present_labels
@@ -23,21 +23,16 @@ class LookupPart(Part):
     def last_label(self, author: str, *, how: str | None = None) -> Label | None:
         """The newest label of ``author`` (given ``how``, if named) that still stands, or None.
 
-        A label stands unless an undo takes it back that was not itself undone.
+        A label stands unless an undo that itself stands takes it back.
         """
-        undo, redo = aliased(labels, name="undo"), aliased(labels, name="redo")
-        undone = (
-            select(undo.c.id)
-            .outerjoin(redo, redo.c.retracts == undo.c.id)
-            .where(undo.c.retracts == labels.c.id, redo.c.id.is_(None))
-            .exists()
-        )
-        query = select(labels).where(labels.c.author == author, labels.c.how != "undo", ~undone)
+        query = select(labels).where(labels.c.author == author, labels.c.how != "undo")
         if how is not None:
             query = query.where(labels.c.how == how)
         with self.database.read() as connection:
-            row = connection.execute(query.order_by(labels.c.id.desc()).limit(1)).first()
-        return Label(**row._mapping) if row else None
+            for row in connection.execute(query.order_by(labels.c.id.desc())):
+                if row.id not in taken_back(votes_of(connection, row.cell_id)):
+                    return Label(**row._mapping)
+        return None
 
     def present_of(self, cell_ids: Iterable[int]) -> dict[int, str]:
         """The present class code of those of ``cell_ids`` that have one, by id."""
