@@ -43,12 +43,33 @@ def download(file: RemoteFile, target: Path, *, pause: float = 1.0) -> str:
     return sha256
 
 
+class _AnsweredError(Exception):
+    """The server answered with a status that is no success."""
+
+    def __init__(self, code: int, content_range: str) -> None:
+        super().__init__(f"HTTP {code}")
+        self.code = code
+        self.content_range = content_range
+
+
+def _open(url: str, headers: dict[str, str]) -> Any:
+    """The answer to a request. Raises _AnsweredError, OSError or HTTPException."""
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise FetchError(f"{url} is no web address", "give an address of http or https")
+    request = urllib.request.Request(url, headers={"User-Agent": AGENT, **headers})
+    try:
+        return urllib.request.urlopen(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        with error:  # it holds the connection
+            raise _AnsweredError(error.code, error.headers.get("Content-Range") or "") from error
+
+
 def read_json(url: str, target: Path) -> Any:
     """The JSON document at ``url``. Raises FetchError."""
     try:
-        with urllib.request.urlopen(_request(url, {}), timeout=TIMEOUT) as answer:
+        with _open(url, {}) as answer:
             return json.loads(answer.read(1 << 24))
-    except urllib.error.HTTPError as error:
+    except _AnsweredError as error:
         raise _refused(url, error.code, target) from error
     except (OSError, http.client.HTTPException) as error:
         raise _unreachable(url, error, target) from error
@@ -71,8 +92,8 @@ def _receive(file: RemoteFile, part: Path, target: Path, pause: float) -> None:
         try:
             if _receive_once(file, part, target):
                 return
-            problem: BaseException = ConnectionError("the connection broke off")
-        except urllib.error.HTTPError as error:
+            problem: Exception = ConnectionResetError("the connection broke off")
+        except _AnsweredError as error:
             if error.code < 500 and error.code != 429:
                 raise _refused(file.url, error.code, target) from error
             problem = error
@@ -99,10 +120,10 @@ def _receive_once(file: RemoteFile, part: Path, target: Path) -> bool:
         if version:
             headers["If-Range"] = version
     try:
-        answer = urllib.request.urlopen(_request(file.url, headers), timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
+        answer = _open(file.url, headers)
+    except _AnsweredError as error:
         if error.code == 416 and have:  # nothing beyond what is here, or the file has changed
-            if (error.headers.get("Content-Range") or "").endswith(f"/{have}"):
+            if error.content_range.endswith(f"/{have}"):
                 return True
             part.unlink()
             return False
@@ -156,12 +177,6 @@ def _verify(file: RemoteFile, path: Path, *, keep: bool) -> str:
     )
 
 
-def _request(url: str, headers: dict[str, str]) -> urllib.request.Request:
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise FetchError(f"{url} is no web address", "give an address of http or https")
-    return urllib.request.Request(url, headers={"User-Agent": AGENT, **headers})
-
-
 def _check_room(part: Path, total: int | None, have: int, target: Path) -> None:
     free = shutil.disk_usage(part.parent).free
     if total is not None and total - have > free:
@@ -194,12 +209,11 @@ def _start(content_range: str | None) -> int:
     return int(words[0]) if words[0].isdigit() else -1
 
 
-def _no_network(problem: BaseException) -> bool:
+def _no_network(problem: Exception) -> bool:
     """Whether trying again at once is pointless: no such host, no route, nothing listens."""
     reason = getattr(problem, "reason", problem)
-    return isinstance(reason, OSError) and not isinstance(
-        reason, TimeoutError | ConnectionResetError | ConnectionAbortedError | BrokenPipeError
-    ) and not isinstance(problem, urllib.error.HTTPError)  # fmt: skip
+    passing = (TimeoutError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+    return isinstance(reason, OSError) and not isinstance(reason, passing)
 
 
 def _by_hand(url: str, target: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,8 @@ def store(atlas: Path, sha256: str, rgb: np.ndarray, original: Path | None) -> s
             os.fsync(file.fileno())
         part.replace(target)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         kind = DiskFullError if error.errno == 28 else CellKinError
         raise kind(
             f"a copy cannot be written to {target}: {error.strerror}",
