@@ -31,7 +31,8 @@ def _drop_attribute(name: str) -> Callable[[nn.Module], None]:
 
 def _drop_last_of_classifier(network: nn.Module) -> None:
     # ConvNeXt's classifier begins with the norm and flatten that pooled features need.
-    network.classifier[-1] = nn.Identity()  # type: ignore[index, operator]
+    classifier = network.get_submodule("classifier")
+    setattr(classifier, str(len(list(classifier.children())) - 1), nn.Identity())
 
 
 @dataclass(frozen=True)

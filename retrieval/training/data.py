@@ -1,0 +1,149 @@
+"""The labelled cells of an atlas as training pictures, labels and splits."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from index import Atlas, Cell, CellFilter
+from index.errors import CellKinError
+from index.progress import progress_bar
+from index.settings import setting
+from retrieval.reading.decode import read_cell
+from retrieval.training.options import TrainingError
+from retrieval.view import View
+
+HELD_OUT = 0.1
+
+
+@dataclass
+class TrainingSet:
+    """Pictures uint8 [N, F, F, 3] (mapped from a file), with labels int64 [N] two ways.
+
+    ``class_of`` indexes ``classes``; ``label_of`` indexes ``labels``, the deepest known codes,
+    and ``leaves_of`` [labels, leaves] says which leaves each of these allows. ``is_val`` [N]
+    marks the cells that choose the model and never teach it.
+    """
+
+    pictures: np.ndarray
+    cell_ids: np.ndarray
+    class_of: np.ndarray
+    classes: list[str]
+    label_of: np.ndarray
+    labels: list[str]
+    leaves_of: torch.Tensor
+    is_val: np.ndarray
+    passed_over: list[tuple[str, str]]
+
+    @property
+    def data_hash(self) -> str:
+        """SHA-256 over cells, labels and split: what a published figure names as its data."""
+        digest = hashlib.sha256()
+        for cell, label, val in zip(self.cell_ids, self.label_of, self.is_val, strict=True):
+            digest.update(f"{cell},{self.labels[label]},{int(val)};".encode())
+        return digest.hexdigest()
+
+
+def split_of(cells: list[Cell]) -> np.ndarray:
+    """Which cells are val [N]: by their split where known, else a tenth, whole patients together.
+
+    Cells of split ``val`` choose, those of ``test`` are left to neither (the caller drops them).
+    Where no cell has a split, a hash of patient, slide or file decides, so that a cell's side
+    never changes as cells are added.
+    """
+    known = np.array([cell.split == "val" for cell in cells])
+    if known.any():
+        return known
+    groups = [
+        f"{cell.dataset}/{cell.patient or cell.slide or cell.file}/{cell.frame}"
+        if not (cell.patient or cell.slide)
+        else f"{cell.dataset}/{cell.patient or cell.slide}"
+        for cell in cells
+    ]
+    share = [int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) / 2**32 for group in groups]
+    return np.array(share) < HELD_OUT
+
+
+def leaves_matrix(atlas: Atlas, labels: list[str]) -> torch.Tensor:
+    """Boolean [labels, leaves]: the labels that have no other beneath them are the leaves."""
+    within = np.array(
+        [[atlas.taxonomy.is_within(inner, outer) for inner in labels] for outer in labels]
+    )
+    leaves = within.sum(1) == 1
+    return torch.from_numpy(within[:, leaves])
+
+
+def _read_pictures(
+    atlas: Atlas, cells: list[Cell], view: View, file: Path
+) -> tuple[np.ndarray, dict[int, str]]:
+    side = view.full_size
+    pictures = np.lib.format.open_memmap(
+        file, mode="w+", dtype=np.uint8, shape=(len(cells), side, side, 3)
+    )
+    failed: dict[int, str] = {}
+
+    def read(row: int) -> None:
+        try:
+            pictures[row] = view.whole(read_cell(atlas, cells[row]))
+        except CellKinError as error:
+            failed[row] = str(error)
+
+    with (
+        ThreadPoolExecutor(max(1, int(setting("workers")))) as pool,
+        progress_bar(len(cells), "reading") as bar,
+    ):
+        for start in range(0, len(cells), 256):
+            for _ in pool.map(read, range(start, min(start + 256, len(cells)))):
+                bar.update(1)
+    return pictures, failed
+
+
+def load_training_set(
+    atlas: Atlas, view: View, folder: Path, filter: CellFilter | None = None
+) -> TrainingSet:
+    """The labelled cells of ``atlas`` within ``filter``, read once into ``folder``.
+
+    Raises TrainingError where there are too few: two classes of two training cells are the least.
+    """
+    present = atlas.present_labels(filter)
+    taxonomy = atlas.taxonomy
+    chosen = {
+        cell_id: (taxonomy.at_level(code, "class"), code) for cell_id, code in present.items()
+    }
+    cells = [
+        cell
+        for cell in atlas.cells(filter)
+        if cell.split != "test" and chosen.get(cell.id, (None, ""))[0] is not None
+    ]
+    counts: dict[str, int] = {}
+    for cell in cells:
+        name = str(chosen[cell.id][0])
+        counts[name] = counts.get(name, 0) + 1
+    if sum(count >= 2 for count in counts.values()) < 2:
+        raise TrainingError(
+            "training needs two classes of at least two labelled cells, "
+            f"the atlas has {counts or 'none'}",
+            "import or annotate more labelled cells",
+        )
+    pictures, failed = _read_pictures(atlas, cells, view, folder / "pictures.npy")
+    kept = np.array([row for row in range(len(cells)) if row not in failed])
+    classes = [code for code in taxonomy.nodes if code in counts]
+    codes = {chosen[cell.id][1] for cell in cells}
+    labels = [code for code in taxonomy.nodes if code in codes]
+    is_val = split_of(cells)
+    return TrainingSet(
+        pictures=pictures if not failed else pictures[kept],
+        cell_ids=np.array([cell.id for cell in cells], np.int64)[kept],
+        class_of=np.array([classes.index(str(chosen[cell.id][0])) for cell in cells])[kept],
+        classes=classes,
+        label_of=np.array([labels.index(chosen[cell.id][1]) for cell in cells])[kept],
+        labels=labels,
+        leaves_of=leaves_matrix(atlas, labels),
+        is_val=is_val[kept],
+        passed_over=[(cells[row].file, reason) for row, reason in failed.items()],
+    )

@@ -1,0 +1,71 @@
+"""Where training starts: torchvision's weights, a file, or an earlier CellKin model."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+
+from index import Atlas
+from retrieval.backbones import BackboneError, backbone
+from retrieval.model import read_model_file, shipped_model_path
+from retrieval.network import EmbeddingNetwork
+
+
+def _state_of_file(path: Path) -> dict[str, torch.Tensor]:
+    if not path.is_file():
+        raise BackboneError(f"there is no weights file {path}", "give --weights an existing file")
+    if path.suffix == ".safetensors":
+        return read_model_file(path)[0]
+    try:
+        # weights_only: tensors alone are read, no code in the file can run
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise BackboneError(
+            f"the weights file {path} cannot be read as tensors ({str(error).splitlines()[0]})",
+            "give a .safetensors file, or a .pth state dict of torchvision",
+        ) from error
+    if not isinstance(state, dict) or not all(torch.is_tensor(item) for item in state.values()):
+        raise BackboneError(
+            f"the weights file {path} does not hold a state dict of tensors",
+            "give a .safetensors file, or a .pth state dict of torchvision",
+        )
+    return state
+
+
+def load_start(network: EmbeddingNetwork, weights: str, atlas: Atlas | None = None) -> None:
+    """Fill ``network`` from ``weights``; BackboneError where they are absent or do not fit.
+
+    ``weights`` is ``random``, ``imagenet`` (torchvision's download), ``shipped``, ``active`` (the
+    atlas's present model) or a file. A state dict of torchvision fills the trunk, a CellKin model
+    of the same backbone trunk and, at the same dimension, head.
+    """
+    name = network.backbone_name
+    if weights == "random":
+        return
+    if weights == "imagenet":
+        state = backbone(name).download()
+    elif weights == "shipped":
+        state = _state_of_file(shipped_model_path())
+    elif weights == "active" and atlas is not None and atlas.active_model is not None:
+        state = _state_of_file(Path(atlas.model_file(atlas.active_model)))
+    else:
+        state = _state_of_file(Path(weights))
+    of_cellkin = any(key.startswith("trunk.") for key in state)
+    target = network.state_dict()
+    wanted = {key if of_cellkin else f"trunk.{key}": value for key, value in state.items()}
+    fitting = {
+        key: value
+        for key, value in wanted.items()
+        if key in target and target[key].shape == value.shape
+    }
+    trunk = [key for key in target if key.startswith("trunk.")]
+    missing = [key for key in trunk if key not in fitting and "num_batches_tracked" not in key]
+    if missing:
+        raise BackboneError(
+            f"the weights {weights} do not fit the backbone {name}: {len(missing)} of its "
+            f"{len(trunk)} tensors are absent or of another shape, such as {missing[0][6:]}",
+            "give the weights of this backbone, or --backbone the one they are of",
+        )
+    network.load_state_dict(fitting, strict=False)
