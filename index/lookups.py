@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from index.filters import among, conditions
 from index.keeping import unpack
 from index.labelling import taken_back, votes_of
 from index.part import Part
 from index.records import CellFilter, Label
-from index.schema import cells, embeddings, labels, models, present_labels
+from index.schema import cells, embedding_marks, embeddings, labels, models, present_labels
 
 PAGE = 5000
 
@@ -42,6 +42,38 @@ class LookupPart(Part):
         )
         with self.database.read() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
+
+    def present_votes(self, cell_ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+        """Class code and author of the present label of those of ``cell_ids`` that have one."""
+        present = present_labels.c
+        query = select(present.cell_id, present.class_code, present.author).where(
+            present.class_code.is_not(None), present.cell_id.in_(among(cell_ids))
+        )
+        with self.database.read() as connection:
+            return {row[0]: (row[1], row[2]) for row in connection.execute(query)}
+
+    def marks(self, model_id: str) -> tuple[int, int]:
+        """The ids of the last label, and of the last batch of embeddings under a model.
+
+        They only grow: 0 before the first. What depends on labels and embeddings alone is as it
+        was while both are.
+        """
+        last = select(func.max(labels.c.id)).scalar_subquery()
+        batch = (
+            select(func.max(embedding_marks.c.last_id))
+            .join(models, models.c.id == embedding_marks.c.model_id)
+            .where(models.c.name == model_id)
+            .scalar_subquery()
+        )
+        with self.database.read() as connection:
+            row = connection.execute(select(last, batch)).one()
+        return row[0] or 0, row[1] or 0
+
+    def labelled_since(self, label_id: int) -> list[int]:
+        """The ids of the cells with a label (or an undo) newer than ``label_id``, ascending."""
+        query = select(labels.c.cell_id).where(labels.c.id > int(label_id)).distinct()
+        with self.database.read() as connection:
+            return sorted(connection.execute(query).scalars())
 
     def embeddings_of(
         self, model_id: str, cell_ids: Iterable[int]

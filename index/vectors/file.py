@@ -1,8 +1,8 @@
 """The file that keeps a vector index between runs: a cache, never the truth.
 
-Layout: MAGIC, the length of the header (4 bytes, little endian), the header as JSON, and the
-index as FAISS writes it. The header says of which atlas state the index is, and carries a
-checksum of what follows, so that a truncated or damaged file is seen before FAISS reads it.
+Layout: MAGIC, the length and the checksum of the header (4 bytes each, little endian), the header
+as JSON, and the index as FAISS writes it. The header says of which atlas state the index is, and
+carries the checksum of what follows: a truncated or damaged file is seen before FAISS reads it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def write_index(file: Path, index: VectorIndex, model_id: str, mark: Mark) -> No
     }
     text = json.dumps(header).encode()
     with writing_beside(file) as beside, beside.open("wb") as opened:
-        opened.write(MAGIC + struct.pack("<I", len(text)) + text)
+        opened.write(MAGIC + struct.pack("<II", len(text), zlib.crc32(text)) + text)
         opened.write(payload.data)
 
 
@@ -76,9 +76,12 @@ def read_index(
 def _parts(content: bytes) -> tuple[dict, np.ndarray]:
     if not content.startswith(MAGIC):
         raise ValueError("it does not begin as a vector index of CellKin")
-    start = len(MAGIC) + 4
-    (length,) = struct.unpack_from("<I", content, len(MAGIC))
-    header = json.loads(content[start : start + length])
+    start = len(MAGIC) + 8
+    length, checksum = struct.unpack_from("<II", content, len(MAGIC))
+    text = content[start : start + length]
+    if zlib.crc32(text) != checksum:
+        raise ValueError("its header is truncated or damaged")
+    header = json.loads(text)
     payload = np.frombuffer(content, dtype=np.uint8, offset=min(start + length, len(content)))
     if payload.nbytes != header["bytes"] or zlib.crc32(payload.data) != header["crc32"]:
         raise ValueError("it is truncated or damaged")

@@ -109,7 +109,7 @@ def test_a_newer_atlas_is_refused_unchanged(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     before = form(file)
-    with pytest.raises(AtlasTooNewError, match="newer CellKin .it holds 0099_future.; update"):
+    with pytest.raises(AtlasTooNewError, match=r"newer CellKin \(it holds 0099_future\); update"):
         Atlas.open(tmp_path / "a")
     assert form(file) == before
 

@@ -255,4 +255,4 @@ def test_newer_shipped_classes_reach_an_old_atlas_and_leave_the_users(
     assert tree.resolve("nu").code == "neutrophil"
     assert tree.node("mine").short == "MINE"
     assert tree.node("extra").level == "class"
-    assert list(tree.nodes)[0] == "cell"
+    assert next(iter(tree.nodes)) == "cell"
