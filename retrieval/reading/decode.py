@@ -289,8 +289,6 @@ def _decode_tiff(file: BinaryIO, path: Path, frame: int) -> np.ndarray:
     file.seek(0)
     try:
         with tifffile.TiffFile(file, name=path.name) as tiff:
-            if not tiff.pages:
-                raise ValueError("it holds no page")
             if frame >= len(tiff.pages):
                 raise ImageUnreadableError(
                     f"{path} has no page {frame}", "give a page that it holds"

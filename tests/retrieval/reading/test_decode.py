@@ -259,7 +259,7 @@ def test_truncated_files_are_damaged(tmp_path: Path, suffix: str) -> None:
         (b"hello, this is text", "no picture"),
         (b"%PDF-1.4 not a picture", "no picture"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no picture"),
-        (b"II*\0\x08\0\0\0", "cannot be read"),
+        (b"II*\0\x08\0\0\0", "has no page 0"),
         (b"\x89PNG\r\n\x1a\n", "damaged|no picture"),
     ],
 )
