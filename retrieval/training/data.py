@@ -52,21 +52,30 @@ class TrainingSet:
 def split_of(cells: list[Cell]) -> np.ndarray:
     """Which cells are val [N]: by their split where known, else a tenth, whole patients together.
 
-    Cells of split ``val`` choose, those of ``test`` are left to neither (the caller drops them).
     Where no cell has a split, a hash of patient, slide or file decides, so that a cell's side
-    never changes as cells are added.
+    does not change as cells are added. So few cells that this gives none are ranked by the hash,
+    and the first groups are taken until they hold a tenth.
     """
     known = np.array([cell.split == "val" for cell in cells])
     if known.any():
         return known
-    groups = [
-        f"{cell.dataset}/{cell.patient or cell.slide or cell.file}/{cell.frame}"
-        if not (cell.patient or cell.slide)
-        else f"{cell.dataset}/{cell.patient or cell.slide}"
-        for cell in cells
-    ]
-    share = [int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) / 2**32 for group in groups]
-    return np.array(share) < HELD_OUT
+    groups = np.array([_group(cell) for cell in cells])
+    share = {
+        group: int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) / 2**32
+        for group in np.unique(groups)
+    }
+    held_out = np.array([share[group] for group in groups]) < HELD_OUT
+    for group in sorted(share, key=share.__getitem__)[:-1]:
+        if held_out.sum() >= max(2, HELD_OUT * len(cells) / 2):
+            break
+        held_out |= groups == group
+    return held_out
+
+
+def _group(cell: Cell) -> str:
+    if cell.patient or cell.slide:
+        return f"{cell.dataset}/{cell.patient or cell.slide}"
+    return f"{cell.dataset}/{cell.file}/{cell.member}/{cell.frame}"
 
 
 def leaves_matrix(atlas: Atlas, labels: list[str]) -> torch.Tensor:

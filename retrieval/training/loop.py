@@ -231,11 +231,18 @@ class Trainer:
         return np.concatenate(vectors)
 
     def validate(self) -> float:
-        """MAP@R of the val cells among themselves, by class; each cell's own picture left out."""
+        """MAP@R of the val cells among themselves, by class; a cell's own picture is left out.
+
+        Where no class has two val cells they are sought among the training cells instead.
+        """
         rows = np.flatnonzero(self.data.is_val)
-        vectors = self.embed(rows)
-        classes = self.data.class_of[rows]
-        return retrieval_metrics(vectors, classes, vectors, classes, same_source=True).map_at_r
+        vectors, classes = self.embed(rows), self.data.class_of[rows]
+        if np.bincount(classes).max() > 1:
+            found = retrieval_metrics(vectors, classes, vectors, classes, same_source=True)
+        else:
+            references, taught = self.embed(self.train_rows), self.data.class_of[self.train_rows]
+            found = retrieval_metrics(vectors, classes, references, taught, same_source=False)
+        return found.map_at_r
 
     def fit(self, *, resume: bool = False) -> Outcome:
         """Train to the last epoch or to early stop; the checkpoint holds every finished epoch."""

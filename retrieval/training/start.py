@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 
 import torch
@@ -19,8 +20,10 @@ def _state_of_file(path: Path) -> dict[str, torch.Tensor]:
     if path.suffix == ".safetensors":
         return read_model_file(path)[0]
     try:
-        # weights_only: tensors alone are read, no code in the file can run
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about a file's pickle protocol
+            # weights_only: tensors alone are read, no code in the file can run
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise BackboneError(
             f"the weights file {path} cannot be read as tensors ({str(error).splitlines()[0]})",

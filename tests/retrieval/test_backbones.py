@@ -41,7 +41,7 @@ def test_folding_batch_norms_changes_nothing_but_rounding(name: str) -> None:
 
 
 def test_unknown_backbone_is_refused_with_the_list() -> None:
-    with pytest.raises(BackboneError, match="unknown backbone 'alexnet'.*mobilenet_v2"):
+    with pytest.raises(BackboneError, match=r"unknown backbone 'alexnet'.*mobilenet_v2"):
         backbone("alexnet")
 
 
@@ -52,7 +52,7 @@ def test_no_network_says_where_to_get_the_weights(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", unreachable)
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", unreachable)
     network = EmbeddingNetwork("mobilenet_v2", 8, 64)
-    with pytest.raises(BackboneError, match="could not be downloaded.*--weights FILE"):
+    with pytest.raises(BackboneError, match=r"could not be downloaded.*--weights FILE"):
         load_start(network, "imagenet")
 
 

@@ -92,7 +92,15 @@ def test_a_resumed_run_is_the_same_run(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", ["contrastive", "triplet", "multi_similarity"])
 def test_colours_are_learned(tmp_path: Path, loss: str) -> None:
-    run = trainer(tmp_path / "run", epochs=3, steps_per_epoch=8, loss=loss, augment="none")
+    run = trainer(
+        tmp_path / "run",
+        backbone="resnet18",
+        epochs=3,
+        steps_per_epoch=10,
+        loss=loss,
+        augment="none",
+        classifier=0.0,
+    )
     outcome = run.fit()
     assert outcome.history[-1]["loss"] < outcome.history[0]["loss"]
     assert max(row["map_at_r"] for row in outcome.history) > 0.8
@@ -145,6 +153,19 @@ def test_unknown_splits_keep_patients_whole_and_never_move_a_cell() -> None:
     assert split_of(cells[:100]).tolist() == val[:100].tolist()
 
 
+def test_few_cells_still_give_some_to_choose_by() -> None:
+    for count in range(2, 30):
+        held_out = split_of([cell(number) for number in range(count)])
+        assert 1 <= held_out.sum() < count
+
+
+def test_val_cells_without_a_pair_are_sought_among_the_training_cells(tmp_path: Path) -> None:
+    run = trainer(tmp_path / "run", epochs=1, steps_per_epoch=1)
+    run.data.is_val[:] = np.arange(24) >= 21
+    run.train_rows = np.flatnonzero(~run.data.is_val)
+    assert 0 <= run.validate() <= 1
+
+
 def test_objectives_weigh_their_parts(tmp_path: Path) -> None:
     data = toy_data(tmp_path)
     options = TrainingOptions(**{**SMALL, "classifier": 2.0, "hierarchy": 3.0})  # type: ignore[arg-type]
@@ -187,7 +208,7 @@ def test_a_run_in_an_atlas_adds_a_model_and_keeps_the_old(labelled_atlas: Path) 
         options = TrainingOptions(**{**SMALL, "epochs": 1})  # type: ignore[arg-type]
         report = train_atlas(atlas, options, name="first")
         assert atlas.active_model == report.model_id != before
-        assert {row.model_id for row in atlas.models()} >= {before, report.model_id}
+        assert {row.id for row in atlas.models()} >= {before, report.model_id}
         assert load_model(atlas.model_file(report.model_id)).id == report.model_id
         assert (report.folder / "curves.png").stat().st_size > 5000
         assert not (report.folder / "pictures.npy").exists()
