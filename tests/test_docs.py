@@ -70,7 +70,8 @@ def registered() -> Iterator[tuple[str, str, Iterable[str]]]:
     yield "loss", "training.md", importlib.import_module("retrieval.losses").LOSSES
     yield "backbone", "embedding.md", importlib.import_module("retrieval.backbones").BACKBONES
     yield "reader", "reading.md", importlib.import_module("retrieval.reading.readers").READERS
-    yield "data set", "reading.md", importlib.import_module("retrieval.reading.fetch").DATASETS
+    public = importlib.import_module("retrieval.reading.public")
+    yield "data set", "reading.md", public.public_sets()
     yield "vector index", "atlas.md", importlib.import_module("index.vectors").KINDS
 
 

@@ -25,8 +25,11 @@ def _state_of_file(path: Path) -> dict[str, torch.Tensor]:
             # weights_only: tensors alone are read, no code in the file can run
             state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        # torch's own words for a pickled object advise how to load it all the same
+        unsafe = isinstance(error, pickle.UnpicklingError)
+        why = "it holds more than tensors" if unsafe else str(error).splitlines()[0]
         raise BackboneError(
-            f"the weights file {path} cannot be read as tensors ({str(error).splitlines()[0]})",
+            f"the weights file {path} cannot be read as tensors ({why})",
             "give a .safetensors file, or a .pth state dict of torchvision",
         ) from error
     if not isinstance(state, dict) or not all(torch.is_tensor(item) for item in state.values()):

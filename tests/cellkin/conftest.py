@@ -98,9 +98,16 @@ def refused(run_cellkin: Callable, rows: dict[str, Row], tmp_path: Path) -> Call
     Exit status 1 (``status=2`` for a wrong use), nothing on standard output, one line on standard
     error, every file and every table as before, no temporary file left. ``unchanged=False`` where
     part of the work was done before the failure: the test then says what must be kept.
+    ``told_before=True`` where a verb shows something on standard output before it starts.
     """
 
-    def check(row: str, *arguments: object, status: int = 1, unchanged: bool = True) -> None:
+    def check(
+        row: str,
+        *arguments: object,
+        status: int = 1,
+        unchanged: bool = True,
+        told_before: bool = False,
+    ) -> None:
         before = holdings(tmp_path)
         result = run_cellkin(*arguments)
         lines = [line for line in result.stderr.splitlines() if not PROGRESS.search(line)]
@@ -113,7 +120,7 @@ def refused(run_cellkin: Callable, rows: dict[str, Row], tmp_path: Path) -> Call
         line = pattern(f"{rows[row].says}; {rows[row].remedy}")
         assert line.fullmatch(told), f"{told!r} is not what docs/errors.md says"
         assert result.status == status
-        assert result.stdout == ""
+        assert result.stdout == "" or told_before
         if unchanged:
             assert holdings(tmp_path) == before, "something was lost or left behind"
 
