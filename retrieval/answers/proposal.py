@@ -75,11 +75,12 @@ def proposals(
             decision=str(answers.decision[i]),
             backed_off_to=ancestry.names[parent] if parent >= 0 else None,
             runner_up=names[1] if len(names) > 1 else None,
-            evidence=tuple(_evidence(references, rows[i], similarity[i])),
+            evidence=tuple(evidence(references, rows[i], similarity[i])),
         )
 
 
-def _evidence(references: References, rows: Integers, similarity: Floats) -> Iterator[Evidence]:
+def evidence(references: References, rows: Integers, similarity: Floats) -> Iterator[Evidence]:
+    """The neighbours of one cell, rows [K] of ``references`` up to the first -1."""
     for row, sim in zip(rows.tolist(), similarity.tolist(), strict=True):
         if row < 0:
             break

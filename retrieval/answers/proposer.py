@@ -14,11 +14,12 @@ from index import Atlas, CellFilter
 from index.errors import UnknownModelError
 from index.settings import setting
 from retrieval.answers import fitting
+from retrieval.answers.book import ReferenceBook
 from retrieval.answers.calibration import Calibration
-from retrieval.answers.errors import AnswerError, NoReferencesError
+from retrieval.answers.errors import AnswerError
 from retrieval.answers.neighbours import VOTERS, Exclusion, Search
 from retrieval.answers.proposal import Evidence, Proposal, proposals
-from retrieval.answers.references import Columns, References, load_references
+from retrieval.answers.references import Columns, References, require_references
 from retrieval.answers.tree import Ancestry
 from retrieval.answers.voting import (
     NO_VOTE,
@@ -100,6 +101,7 @@ class Proposer:
             seed=int(setting("seed", seed)),
             limits=filter,
         )
+        self._book = ReferenceBook(atlas, chosen, filter)
         self._lock = threading.Lock()
         self._state: _State | None = None
         self._learned: dict[str, Any] | None = None
@@ -156,9 +158,8 @@ class Proposer:
 
     def _read(self, version: int) -> _State:
         recipe = self.recipe
-        references = load_references(self.atlas, self.model_id, recipe.limits)
-        if not len(references):
-            raise _no_references(self.atlas, self.model_id, recipe.limits)
+        references = self._book.current()
+        require_references(references, self.atlas, self.model_id, recipe.limits)
         columns = Columns.of(references, self.atlas.taxonomy, recipe.level)
         ancestry = Ancestry.of(self.atlas.taxonomy, columns.classes)
         counts = np.bincount(
@@ -264,23 +265,4 @@ def _exclusion(
 
     return Exclusion(
         own, numbers("patient", patients), numbers("slide", slides), numbers("hash", hashes)
-    )
-
-
-def _no_references(atlas: Atlas, model_id: str, limits: CellFilter | None) -> NoReferencesError:
-    """Say why nothing may vote: nothing is labelled, nothing embedded, or the limits leave none."""
-    if not atlas.count(CellFilter(labelled=True)):
-        return NoReferencesError(
-            f"the atlas {atlas.path} has no labelled cell",
-            "import cells with their classes, or label some with cellkin annotate",
-        )
-    if not atlas.count(CellFilter(labelled=True, embedded_with=model_id)):
-        return NoReferencesError(
-            f"no labelled cell is embedded under model {model_id[:12]}", "run cellkin embed"
-        )
-    asked = ", ".join(
-        f"{name} {value}" for name, value in vars(limits or CellFilter()).items() if value
-    )
-    return NoReferencesError(
-        f"no labelled cell lies within the limits ({asked})", "ask for less, or import more cells"
     )

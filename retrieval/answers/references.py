@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from index import Atlas, CellFilter
+from index.records import place
 from index.taxonomy import Taxonomy, complete_classes
 from retrieval.answers.errors import NoReferencesError
 from retrieval.answers.knn import number_groups
@@ -86,7 +87,7 @@ def load_references(atlas: Atlas, model_id: str, limits: CellFilter | None) -> R
         datasets=_texts(table, "dataset"),
         patients=_texts(table, "patient"),
         slides=_texts(table, "slide"),
-        files=_texts(table, "file"),
+        files=_places(table),
         hashes=_texts(table, "sha256"),
         splits=_texts(table, "split"),
         patient_numbers=np.empty(0, dtype=np.int64),
@@ -101,10 +102,42 @@ def load_references(atlas: Atlas, model_id: str, limits: CellFilter | None) -> R
     )
 
 
+def require_references(
+    references: References, atlas: Atlas, model_id: str, limits: CellFilter | None
+) -> None:
+    """Raise NoReferencesError where nothing may vote: nothing is labelled, nothing embedded, or the
+    limits leave none."""
+    if len(references):
+        return
+    if not atlas.count(CellFilter(labelled=True)):
+        raise NoReferencesError(
+            f"the atlas {atlas.path} has no labelled cell",
+            "import cells with their classes, or label some with cellkin annotate",
+        )
+    if not atlas.count(CellFilter(labelled=True, embedded_with=model_id)):
+        raise NoReferencesError(
+            f"no labelled cell is embedded under model {model_id[:12]}", "run cellkin embed"
+        )
+    asked = ", ".join(
+        f"{name} {value}" for name, value in vars(limits or CellFilter()).items() if value
+    )
+    raise NoReferencesError(
+        f"no labelled cell lies within the limits ({asked})", "ask for less, or import more cells"
+    )
+
+
 def _texts(table: pd.DataFrame, name: str) -> np.ndarray:
     """[R] object: a column of text, None where it holds nothing."""
     values = np.empty(len(table), dtype=object)
     values[:] = [text if isinstance(text, str) else None for text in table[name]]
+    return values
+
+
+def _places(table: pd.DataFrame) -> np.ndarray:
+    """[R] object: the name of each cell's picture, with page or member where its file has more."""
+    values = np.empty(len(table), dtype=object)
+    rows = zip(table["file"], table["frame"], table["member"], strict=True)
+    values[:] = [place(f, int(n), m if isinstance(m, str) else None) for f, n, m in rows]
     return values
 
 

@@ -169,8 +169,8 @@ def test_classes_and_data_sets_limit_the_answers(source, tmp_path):
         reference_limits(made.atlas, classes=["lymfocite"])
     with pytest.raises(AnswerError, match="the atlas has no labelled cell of class blast"):
         reference_limits(made.atlas, classes=["blast"])
+    limits = reference_limits(made.atlas, dataset="blob")
     with pytest.raises(UnknownDatasetError, match="'blob' is not in the atlas"):
-        limits = reference_limits(made.atlas, dataset="blob")
         classify(made.atlas, folder, tmp_path / "p.csv", model=Reader(), limits=limits)
 
 
