@@ -1,4 +1,4 @@
-"""The JSON API below /api/v1; docs/api.md is its manual. Every failure has the shape of errors.py."""
+"""The JSON API below /api/v1, as docs/api.md tells it; failures have the shape of errors.py."""
 
 from __future__ import annotations
 
@@ -164,7 +164,9 @@ def label(cell_id: int) -> tuple[Response, int]:
         cell_id, optional_text(sent, "proposal"), optional_bool(sent, "proposal_visible")
     )
     action = reader().label(cell_id, node.code, shown, optional_text(sent, "note"))
-    return done(action, 201)
+    present = desk().atlas.present_of([cell_id]).get(cell_id)
+    now = {"present": named(desk().atlas.taxonomy, present), "disputed": present is None}
+    return done(action, 201, now=now)
 
 
 @api.post("/cells/<int:cell_id>/skip")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +25,9 @@ def browse(
         ids = np.intersect1d(ids, np.asarray(desk.atlas.disputed(), dtype=np.int64))
     if text:
         table = desk.atlas.table(limit)
-        said = table["file"].str.cat([table[c].fillna("") for c in ("patient", "slide")], sep="\n")
-        found = table["id"][said.str.contains(text, case=False, regex=False)]
-        ids = np.intersect1d(ids, found.to_numpy(dtype=np.int64))
+        said = table["file"] + "\n" + table["patient"].fillna("") + "\n" + table["slide"].fillna("")
+        has = said.str.lower().str.contains(text.lower(), regex=False).to_numpy(dtype=bool)
+        ids = np.intersect1d(ids, table["id"].to_numpy(dtype=np.int64)[has])
     ids = ids[::-1]
     pages = max(1, -(-len(ids) // size))
     page = min(page, pages)
@@ -47,14 +48,13 @@ def overview(desk: Desk) -> Document:
     table = atlas.table()
     datasets = [str(name) for name in atlas.datasets()["name"]]
     known = table[table["class_code"].notna()]
-    counted = known.groupby(["class_code", "dataset"]).size()
-    classes: dict[str, dict[str, int]] = {}
-    exact: dict[str, int] = {}
+    counted = Counter(zip(known["class_code"], known["dataset"], strict=True))
+    classes: dict[str, Counter[str]] = {}
+    exact: Counter[str] = Counter()
     for (code, dataset), count in counted.items():
-        exact[str(code)] = exact.get(str(code), 0) + int(count)
-        for each in (str(code), *(above.code for above in taxonomy.ancestors(str(code)))):
-            row = classes.setdefault(each, {})
-            row[str(dataset)] = row.get(str(dataset), 0) + int(count)
+        exact[code] += count
+        for each in (code, *(above.code for above in taxonomy.ancestors(code))):
+            classes.setdefault(each, Counter())[dataset] += count
     totals = table.groupby("dataset").size()
     labelled = known.groupby("dataset").size()
     disputed = int(table["disputed"].sum())
@@ -63,9 +63,9 @@ def overview(desk: Desk) -> Document:
             **(named(taxonomy, node.code) or {}),
             "level": node.level,
             "parent": node.parent,
-            "labelled": sum(classes[node.code].values()),
-            "exactly": exact.get(node.code, 0),
-            "by_dataset": {name: classes[node.code].get(name, 0) for name in datasets},
+            "labelled": classes[node.code].total(),
+            "exactly": exact[node.code],
+            "by_dataset": {name: classes[node.code][name] for name in datasets},
         }
         for node in taxonomy.nodes.values()
         if node.code in classes

@@ -34,7 +34,7 @@ def present_csv(atlas: Atlas, dataset: str | None = None) -> Iterator[str]:
     limit = CellFilter(datasets=(dataset,) if dataset else (), labelled=True)
     given = {(e.cell_id, e.class_code, e.author): e for e in atlas.log(limit) if e.how != "undo"}
     yield _line(PRESENT)
-    for row in atlas.table(limit).itertuples():
+    for row in _rows(atlas, limit):
         label = given.get((row.id, row.class_code, row.author))
         told = (label.time, label.how) if label else ("", "")
         yield _line((*_cell_values(row), row.class_code, row.author, *told, int(row.flagged)))
@@ -43,7 +43,7 @@ def present_csv(atlas: Atlas, dataset: str | None = None) -> Iterator[str]:
 def log_csv(atlas: Atlas, dataset: str | None = None) -> Iterator[str]:
     """Every label ever given, undone ones and undos included, as CSV text in pieces."""
     limit = CellFilter(datasets=(dataset,) if dataset else ())
-    cells = {row.id: _cell_values(row) for row in atlas.table(limit).itertuples()}
+    cells = {row.id: _cell_values(row) for row in _rows(atlas, limit)}
     yield _line(LOG)
     for e in atlas.log(limit):
         yield _line(
@@ -54,6 +54,11 @@ def log_csv(atlas: Atlas, dataset: str | None = None) -> Iterator[str]:
                 e.model_id, e.source, e.note, e.retracts,
             )
         )  # fmt: skip
+
+
+def _rows(atlas: Atlas, limit: CellFilter | None = None) -> Iterator[Any]:
+    """The rows of ``Atlas.table`` as named tuples."""
+    return iter(atlas.table(limit).itertuples(index=False))
 
 
 def _cell_values(row: Any) -> tuple[Any, ...]:
@@ -201,7 +206,7 @@ class _Finder:
         self._by_hash: dict[str, list[tuple[int, str]]] = {}
         self._by_file: dict[tuple[str, int, str], list[tuple[int, str]]] = {}
         self._by_id: dict[int, str] = {}
-        for row in atlas.table().itertuples():
+        for row in _rows(atlas):
             own = (int(row.id), str(row.dataset))
             self._by_id[own[0]] = own[1]
             self._by_hash.setdefault(str(row.sha256), []).append(own)

@@ -143,4 +143,5 @@ def class_colours() -> Response:
     response.mimetype = "text/css"
     response.headers["Cache-Control"] = "no-cache"
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response

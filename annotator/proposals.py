@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from index.records import CellFilter
+from retrieval.answers.errors import NoReferencesError
 
 if TYPE_CHECKING:
     from index.atlas import Atlas
@@ -65,8 +66,11 @@ class Proposals:
             ids, vectors = self._vectors(model_id, cell_ids[start : start + CHUNK])
             if not len(ids):
                 continue
-            with self._lock:
-                answers = self._of(model_id).propose(vectors, not_cells=[int(i) for i in ids])
+            try:
+                with self._lock:
+                    answers = self._of(model_id).propose(vectors, not_cells=[int(i) for i in ids])
+            except NoReferencesError:
+                return {}
             found.update(zip((int(i) for i in ids), answers, strict=True))
         return {cell_id: proposal for cell_id, proposal in found.items() if proposal.evidence}
 
