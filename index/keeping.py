@@ -99,6 +99,11 @@ class KeepingPart(Part):
                 for row in rows
             ]
 
+    def check_model(self, model_id: str) -> None:
+        """Raise UnknownModelError unless the atlas keeps the model."""
+        with self.database.read() as connection:
+            _model(connection, model_id)
+
     @property
     def active_model(self) -> str | None:
         """The id of the model that answers unless another is asked for; None without a model."""

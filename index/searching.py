@@ -190,6 +190,8 @@ class SearchingPart(KeepingPart):
             return state
         state.forget()
         mark = self._mark(model_id)
+        if mark is None:
+            self.check_model(model_id)
         if mark != state.mark:
             self._catch_up(model_id, state, mark)
             self._save_when_due(model_id, state)
