@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +21,16 @@ import numpy as np
 from index.errors import CellKinError
 from index.taxonomy import Taxonomy, shipped_taxonomy
 from retrieval.painter import paint_dataset
+from retrieval.reading.fetch import fetch
 from retrieval.reading.found import Found
+from retrieval.reading.public import PublicSet, RemoteFile
 from retrieval.reading.source import iter_source
 from retrieval.writing import write_whole
 
 REFERENCES_A_CLASS = 60
 BATCH_A_CLASS = 15
 CELLS = "cells"
+BeforeDownload = Callable[[PublicSet, list[RemoteFile]], None]
 COLUMNS = ("file", "class", "subclass", "patient", "slide", "split")
 
 
@@ -72,23 +75,27 @@ def lay_out(
     folder: Path,
     *,
     seed: int = 0,
-    fetched: Path | None = None,
+    real: bool = False,
+    before_download: BeforeDownload | None = None,
     references_a_class: int = REFERENCES_A_CLASS,
     batch_a_class: int = BATCH_A_CLASS,
 ) -> Sample:
     """Put sample cells into ``folder/cells``, or take those that an earlier run put there.
 
-    ``fetched`` is a downloaded public data set to draw from; without it, ``real_cells`` or painted
-    ones. A stopped run leaves nothing behind: the cells appear all at once. Raises SampleError.
+    They are drawn from ``real_cells``; else, with ``real``, from the public PBC set, downloaded
+    once into ``folder/download`` (``before_download`` is told what it is); else painted. A stopped
+    run leaves no cells behind: they appear all at once. Raises SampleError and FetchError.
     """
     target = folder / CELLS
     if target.exists():
-        return _found(target, wants_real=fetched is not None)
+        return _found(target, wants_real=real)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".cells-") as scratch:
             made = Path(scratch) / CELLS
-            source = fetched or real_cells()
+            source = real_cells()
+            if source is None and real:
+                source = Path(fetch("pbc", folder / "download", before=before_download).source)
             if source is not None:
                 kind, notes = "real", f"real cells, copied from {source}"
             else:

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from index import Atlas, CellFilter, NewLabel
+from retrieval.sample import lay_out
 
 
 @pytest.fixture
@@ -23,17 +25,9 @@ def small_demo(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
     """A demo of few painted cells under a tiny model."""
     monkeypatch.delenv("CELLKIN_DATA", raising=False)
     monkeypatch.setattr("retrieval.model.SHIPPED", tiny_model)
-    defaults = {"references_a_class": 7, "batch_a_class": 2}
     monkeypatch.setattr(
-        "retrieval.sample.lay_out.__kwdefaults__",
-        {**_kwdefaults(), **defaults},
+        "retrieval.sample.lay_out", partial(lay_out, references_a_class=7, batch_a_class=2)
     )
-
-
-def _kwdefaults() -> dict[str, object]:
-    from retrieval.sample import lay_out
-
-    return dict(lay_out.__kwdefaults__ or {})
 
 
 @pytest.fixture

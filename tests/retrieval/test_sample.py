@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from index.errors import CellKinError
 from retrieval.painter import PBC_CLASSES, paint_dataset
+from retrieval.reading.fetch import FetchReport
 from retrieval.sample import Sample, SampleError, lay_out, read_truth, real_cells
 
 
@@ -83,7 +85,26 @@ def test_what_is_no_sample_is_left_alone(tmp_path: Path) -> None:
 def test_painted_cells_do_not_pass_for_real_ones(tmp_path: Path) -> None:
     small(tmp_path)
     with pytest.raises(SampleError, match="holds painted cells of an earlier demo, now real ones"):
-        lay_out(tmp_path, fetched=tmp_path)
+        lay_out(tmp_path, real=True)
+
+
+@pytest.mark.usefixtures("no_real_cells")
+def test_real_cells_are_fetched_where_there_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The set as published has no split: references and batch then share no cell."""
+
+    def fetched(name: str, to: Path, *, before: object) -> FetchReport:
+        source = paint_dataset(to / name, 7, 3, size=32)
+        (source / "labels.csv").unlink()
+        return FetchReport(name, str(source), str(source), "folders")
+
+    monkeypatch.setattr("retrieval.sample.fetch", fetched)
+    sample = lay_out(tmp_path, real=True, references_a_class=4, batch_a_class=2)
+    assert sample.kind == "real"
+    assert Counter(read_truth(sample).values()) == dict.fromkeys(PBC_CLASSES, 2)
+    pictures = [path.read_bytes() for path in (tmp_path / "cells").rglob("*.png")]
+    assert len(set(pictures)) == len(pictures) == 6 * len(PBC_CLASSES)
 
 
 @pytest.mark.usefixtures("no_real_cells")
@@ -93,11 +114,13 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
         small(tmp_path / "demo")
 
 
-@pytest.mark.usefixtures("no_real_cells")
-def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
-    (tmp_path / "nothing").mkdir()
-    with pytest.raises(SampleError, match="holds no labelled cells"):
-        lay_out(tmp_path / "demo", fetched=tmp_path / "nothing")
+def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "data" / "pbc" / "labels.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("file,class\n", encoding="utf-8")
+    monkeypatch.setenv("CELLKIN_DATA", str(tmp_path / "data"))
+    with pytest.raises(CellKinError):
+        small(tmp_path / "demo")
     assert not list((tmp_path / "demo").iterdir())
 
 
