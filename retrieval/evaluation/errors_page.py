@@ -41,6 +41,7 @@ def draw_errors(
     reference's class counts as the true one: those stand in green with a tick, others in red.
     """
     rows = max(len(cells), 1)
+    bold = _font(11, bold=True)
     height = MARGIN * 2 + 44 + rows * (TILE + FOOT + GAP)
     width = MARGIN * 2 + TILE + GAP + WORDS + NEIGHBOURS * (TILE + GAP)
     page = Image.new("RGB", (width, height), PAPER)
@@ -51,7 +52,7 @@ def draw_errors(
         top = MARGIN + 44 + row * (TILE + FOOT + GAP)
         page.paste(_tile(read(cell)), (MARGIN, top))
         file = cell.name.rpartition("/")[2]
-        draw.text((MARGIN, top + TILE + 4), _short(file, 17), QUIET, _font(11))
+        draw.text((MARGIN, top + TILE + 4), _fit(file, TILE, _font(11)), QUIET, _font(11))
         _say(draw, cell, names, (MARGIN + TILE + GAP + 6, top))
         left = MARGIN + TILE + GAP + WORDS
         for evidence in cell.proposal.evidence[:NEIGHBOURS]:
@@ -60,7 +61,7 @@ def draw_errors(
             colour = GREEN if right else RED
             draw.rectangle((left - 2, top - 2, left + TILE + 1, top + TILE + 1), None, colour, 3)
             label = names.get(evidence.class_code, evidence.class_code)
-            draw.text((left, top + TILE + 4), _short(label, 17), colour, _font(11, bold=True))
+            draw.text((left, top + TILE + 4), _fit(label, TILE, bold), colour, bold)
             draw.text(
                 (left, top + TILE + 18),
                 f"{'✓' if right else '✗'}  similarity {evidence.similarity:.3f}",
@@ -85,7 +86,8 @@ def _say(
     ]
     for number, (what, name, colour) in enumerate(lines):
         draw.text((left, top + 34 * number), what, QUIET, _font(11))
-        draw.text((left, top + 34 * number + 13), _short(name, 26), colour, _font(14, bold=True))
+        font = _font(14, bold=True)
+        draw.text((left, top + 34 * number + 13), _fit(name, WORDS - 20, font), colour, font)
     said = f"probability {given.probability:.3f}, {given.decision.replace('_', ' ')}"
     draw.text((left, top + 74), said, INK, _font(12))
     draw.text((left, top + 92), f"novelty {given.novelty:.2f}", QUIET, _font(11))
@@ -105,9 +107,13 @@ def _tile(picture: Picture) -> Image.Image:
     return tile
 
 
-def _short(text: str, length: int) -> str:
-    """``text`` cut to ``length`` letters."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+def _fit(text: str, width: int, font: ImageFont.FreeTypeFont) -> str:
+    """``text``, cut so that it is no wider than ``width`` pixels."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text}…"
 
 
 @cache
