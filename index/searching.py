@@ -231,7 +231,7 @@ class SearchingPart(KeepingPart):
 
     def _catch_up(self, model_id: str, state: _State, mark: Mark | None) -> None:
         """Give the index what the database has more; build it anew where that is not enough."""
-        from index.vectors.registry import choose_kind
+        from index.vectors import choose_kind
 
         if mark is None:
             state.index = state.mark = state.saved = None
@@ -268,7 +268,7 @@ class SearchingPart(KeepingPart):
 
     def _add_newer(self, model_id: str, state: _State, kind: str, mark: Mark) -> None:
         """Add the embeddings after the state's mark up to ``mark``, a chunk at a time."""
-        from index.vectors.registry import KINDS
+        from index.vectors import KINDS
 
         after = state.mark.last_id if state.index is not None and state.mark is not None else 0
         with self.database.read() as connection:

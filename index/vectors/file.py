@@ -17,8 +17,8 @@ import numpy as np
 
 from index.errors import IndexFileError
 from index.files import writing_beside
+from index.vectors import KINDS
 from index.vectors.contract import Source, VectorIndex
-from index.vectors.registry import KINDS
 
 MAGIC = b"CELLKIN VECTORS 1\n"
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.errors import IndexFileError, VectorError
+from index.vectors import KINDS, choose_kind
 from index.vectors.contract import INNER_PRODUCT, VectorIndex
 from index.vectors.file import Mark, read_index, write_index
 from index.vectors.flat import FlatIndex
-from index.vectors.registry import KINDS, choose_kind
 
 Make = SimpleNamespace
 D = 16
