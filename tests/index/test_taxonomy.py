@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -256,3 +257,23 @@ def test_newer_shipped_classes_reach_an_old_atlas_and_leave_the_users(
     assert tree.node("mine").short == "MINE"
     assert tree.node("extra").level == "class"
     assert next(iter(tree.nodes)) == "cell"
+
+
+def test_the_page_shows_the_shipped_tree() -> None:
+    """Each row of docs/taxonomy.md is what the table says; print rows() to renew the page."""
+    page = (Path(__file__).parents[2] / "docs" / "taxonomy.md").read_text(encoding="utf-8")
+    shown = [line for line in page.splitlines() if line.startswith("| ") and "`#" in line]
+    assert shown == rows()
+
+
+def rows() -> list[str]:
+    """The rows of the table in docs/taxonomy.md."""
+    found = []
+    for node in TREE.nodes.values():
+        depth = "· " * len(TREE.ancestors(node.code))
+        cells = (
+            f"{depth}{node.name}", f"`{node.code}`", node.level, node.short, node.key or "",
+            node.ontology or "", f"`{node.colour}`", ", ".join(node.aliases),
+        )  # fmt: skip
+        found.append(f"| {' | '.join(cells)} |")
+    return found
