@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pytest
 
-from cellkin.main import VERBS
+from cellkin.main import VERBS, cli
 from index.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,7 +72,7 @@ def registered() -> Iterator[tuple[str, str, Iterable[str]]]:
     yield "backbone", "embedding.md", importlib.import_module("retrieval.backbones").BACKBONES
     yield "reader", "reading.md", importlib.import_module("retrieval.reading.readers").READERS
     public = importlib.import_module("retrieval.reading.public")
-    yield "data set", "reading.md", public.public_sets()
+    yield "data set", "datasets.md", public.public_sets()
     yield "vector index", "atlas.md", importlib.import_module("index.vectors").KINDS
 
 
@@ -164,6 +165,23 @@ def commands(block: str) -> list[list[str]]:
     """The words of each command of a shell block; a trailing backslash goes on."""
     lines = block.replace("\\\n", " ").splitlines()
     return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_are_spelt_right(path: Path) -> None:
+    """Every ``cellkin …`` of a shell block has a verb, options and values that exist."""
+    for language, block in examples(path):
+        for words in commands(block) if language == "sh" else []:
+            if words[0] != "cellkin" or "…" in words:
+                continue
+            command = cli.get_command(click.Context(cli), words[1])
+            assert command is not None, f"no verb {words[1]}"
+            try:
+                command.make_context(words[1], words[2:]).close()
+            except click.exceptions.Exit:
+                continue  # --help
+            except click.UsageError as error:
+                pytest.fail(f"{shlex.join(words)}: {error.format_message()}", pytrace=False)
 
 
 def start_and_stop_annotator(words: list[str]) -> None:
