@@ -34,12 +34,17 @@ class Shown:
 
 @dataclass(frozen=True)
 class Action:
-    """One thing done: ``kind`` is label, skip, flag or unflag; ``label_id`` that of a label."""
+    """One thing done: ``kind`` is label, skip, flag or unflag.
+
+    ``label_id`` and ``class_code`` are those of a label, ``before`` whether a cell that was
+    flagged or unflagged had a flag before.
+    """
 
     kind: str
     cell_id: int
     label_id: int | None = None
     class_code: str | None = None
+    before: bool = False
 
 
 class Reader:
@@ -85,8 +90,9 @@ class Reader:
     def flag(self, cell_id: int, flagged: bool, note: str | None = None) -> Action:
         """Mark the cell for a second look, or take the mark away."""
         with self._lock:
+            before = self._atlas.cell(cell_id).flagged
             self._atlas.set_flag(cell_id, flagged, self.author, note)
-            return self._did(Action("flag" if flagged else "unflag", cell_id))
+            return self._did(Action("flag" if flagged else "unflag", cell_id, before=before))
 
     def undo(self) -> Action:
         """Take back the last thing done and return it. Raises NothingToUndoError."""
@@ -96,7 +102,7 @@ class Reader:
                 self._atlas.undo(action.label_id, self.author)
                 self.labelled = max(0, self.labelled - 1)
             elif action.kind in ("flag", "unflag"):
-                self._atlas.set_flag(action.cell_id, action.kind == "unflag", self.author)
+                self._atlas.set_flag(action.cell_id, action.before, self.author)
             if self._done:
                 self._done.pop()
             if action.kind in ("label", "skip"):

@@ -1,0 +1,142 @@
+// Drawing one cell: the proposal, the votes, the neighbours, the log.
+
+import { bar, byId, make, moment, percent, swatch } from "./dom.js";
+
+const MARKS = {
+  accept: ["mark-good", "✓"],
+  back_off: ["mark-warn", "↑"],
+  abstain: ["mark-bad", "?"],
+};
+
+function verdict(proposal) {
+  const [decisionClass, decision] = MARKS[proposal.decision] ?? MARKS.abstain;
+  const unusual = proposal.novelty >= 0.95 ? "mark-bad" : "mark-warn";
+  const novel = proposal.novelty >= 0.8;
+  const rows = [
+    [decisionClass, decision, proposal.words.decision],
+    ["", "≈", proposal.words.prediction_set],
+    [novel ? unusual : "", novel ? "!" : "·",
+      `${proposal.words.novelty} Novelty ${proposal.novelty.toFixed(2)} of 1.`],
+  ];
+  return make(
+    "div",
+    { class: "verdict" },
+    ...rows.flatMap(([kind, mark, words]) => [
+      make("span", { class: `verdict-mark ${kind}`, "aria-hidden": "true", text: mark }),
+      make("span", { text: words }),
+    ]),
+  );
+}
+
+/** The proposal in words, or why there is none. */
+export function showProposal(cell, hidden) {
+  const into = byId("proposal");
+  const { proposal } = cell;
+  if (hidden) {
+    into.replaceChildren(
+      make("div", { class: "proposal-none" },
+        make("p", { text: "The proposal is hidden, so your label will be your own." }),
+        make("p", { text: "It is recorded that you did not see one." })),
+    );
+  } else if (!proposal) {
+    const { message, remedy } = cell.no_proposal;
+    const run = remedy.startsWith("Run: ");
+    into.replaceChildren(
+      make("div", { class: "proposal-none" },
+        make("p", { text: message }),
+        run
+          ? make("p", {}, "Run: ", make("code", { text: remedy.slice(5) }))
+          : make("p", { text: remedy })),
+    );
+  } else {
+    into.replaceChildren(
+      make("p", { class: "proposal-class" },
+        make("span", {}, swatch(proposal.class.code),
+          make("span", { id: "proposed", text: proposal.class.name })),
+        make("span", { class: "number", text: percent(proposal.probability) })),
+      bar(proposal.probability, proposal.class.code,
+        `probability ${percent(proposal.probability)}`),
+      verdict(proposal),
+    );
+  }
+}
+
+function vote(row, total) {
+  const words = `${row.count} of ${total}`;
+  return make(
+    "div",
+    { class: "vote" },
+    make("span", { class: "vote-name" }, swatch(row.code),
+      make("span", { class: "vote-label", title: row.name, text: row.name })),
+    bar(row.share, row.code, `${row.name}: ${words} neighbours`),
+    make("span", { class: "number faint", text: words }),
+  );
+}
+
+/** One neighbour: picture, label, distance, who said so, where it is from. */
+export function neighbour(evidence) {
+  const from = [evidence.dataset, evidence.slide ?? evidence.patient].filter(Boolean).join(" · ");
+  return make(
+    "li",
+    { class: "neighbour" },
+    make(
+      "a",
+      {
+        href: `/cells/${evidence.cell}`,
+        target: "_blank",
+        rel: "noopener",
+        title: `Cell ${evidence.cell}: ${evidence.file}`,
+      },
+      make("img", {
+        src: evidence.thumbnail,
+        alt: `Cell ${evidence.cell}`,
+        width: 104,
+        height: 104,
+        decoding: "async",
+      }),
+      make(
+        "span",
+        { class: "neighbour-words" },
+        make("span", { class: "neighbour-class" }, swatch(evidence.class.code),
+          make("span", { title: evidence.class.name, text: evidence.class.short }),
+          make("span", {
+            class: "number",
+            title: "distance: 1 − cosine, smaller is more alike",
+            text: evidence.distance.toFixed(3),
+          })),
+        make("span", { title: `labelled by ${evidence.author}`, text: `by ${evidence.author}` }),
+        make("span", { class: "faint-tiny", title: from, text: from }),
+      ),
+    ),
+  );
+}
+
+/** The neighbours that voted, and how. */
+export function showEvidence(cell, hidden) {
+  const proposal = hidden ? null : cell.proposal;
+  const total = proposal?.evidence.length ?? 0;
+  byId("evidence-words").textContent = proposal
+    ? `The ${total} labelled cells most like this one, nearest first`
+    : hidden
+      ? "Hidden together with the proposal"
+      : "No labelled neighbours to show";
+  byId("votes").replaceChildren(...(proposal?.votes ?? []).map((row) => vote(row, total)));
+  byId("neighbours").replaceChildren(...(proposal?.evidence ?? []).map(neighbour));
+}
+
+/** What has been said of the cell so far, in one line. */
+export function showLog(cell) {
+  const into = byId("log");
+  const standing = cell.history.filter((entry) => !entry.retracted && entry.how !== "undo");
+  if (!standing.length) {
+    into.textContent = cell.history.length ? "Its labels have been taken back." : "";
+    return;
+  }
+  const said = standing
+    .map((entry) => `${entry.class.name} (${entry.author}, ${moment(entry.time)})`)
+    .join("; ");
+  into.replaceChildren(
+    make("strong", { text: cell.disputed ? "Disputed: " : "Labelled: " }),
+    said,
+  );
+}

@@ -1,0 +1,162 @@
+"""A small atlas made without a network: drawn pictures, vectors in clusters, two data sets."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from PIL import Image
+from werkzeug.test import TestResponse
+
+from annotator import AnnotatorConfig, create_app
+from index import Atlas, CellRecord
+from retrieval.reading.decode import pixel_hash
+
+MODEL = "0123456789abcdef"
+CLASSES = ("neutrophil", "lymphocyte", "eosinophil", "platelet")
+EACH = 6  # labelled cells a class
+NEW = 12  # unlabelled cells; the last has no embedding
+
+
+def picture(number: int, kind: int) -> np.ndarray:
+    """A disc of the class's colour, moved a little by the cell's number."""
+    y, x = np.mgrid[:40, :40]
+    disc = (x - 20 - number % 5) ** 2 + (y - 20 + number % 3) ** 2 < 120
+    rgb = np.full((40, 40, 3), (244, 224, 216), dtype=np.uint8)
+    rgb[disc] = [(90, 40, 140), (60, 60, 160), (210, 90, 60), (160, 120, 180)][kind]
+    rgb[0, 0] = (number, kind, 0)
+    return rgb
+
+
+def fill(atlas: Atlas, root: Path) -> None:
+    """Put the drawn cells into ``atlas``: data set lab (labelled), data set new (not)."""
+    generator = np.random.default_rng(7)
+    centres = np.linalg.qr(generator.normal(size=(16, 16)))[0][: len(CLASSES)]
+    model = root / "model.safetensors"
+    model.write_bytes(b"no weights are read here")
+    atlas.add_model(MODEL, model, {})
+    for dataset, count in (("lab", EACH * len(CLASSES)), ("new", NEW)):
+        atlas.add_dataset(dataset, str(root / dataset))
+        (root / dataset).mkdir()
+        records = []
+        for i in range(count):
+            kind = i % len(CLASSES)
+            rgb = picture(i + (100 if dataset == "new" else 0), kind)
+            Image.fromarray(rgb).save(root / dataset / f"cell_{i:02}.png")
+            records.append(
+                CellRecord(
+                    file=f"cell_{i:02}.png",
+                    sha256=pixel_hash(rgb),
+                    width=40,
+                    height=40,
+                    slide=f"{dataset}-s{i % 3}",
+                    class_code=CLASSES[kind] if dataset == "lab" else None,
+                )
+            )
+        atlas.add_cells(dataset, records)
+    ids = atlas.cell_ids()[:-1]
+    kinds = np.array([i % len(CLASSES) for i in (*range(EACH * len(CLASSES)), *range(NEW - 1))])
+    vectors = centres[kinds] + generator.normal(scale=0.12, size=(len(ids), 16))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    atlas.add_embeddings(MODEL, ids, vectors.astype(np.float32))
+
+
+@pytest.fixture(scope="session")
+def _drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drawn")
+    with Atlas.open(folder / "atlas", create=True) as atlas:
+        fill(atlas, folder)
+    return folder
+
+
+@pytest.fixture
+def drawn(_drawn: Path, tmp_path: Path) -> Path:
+    """Path of an atlas of drawn cells, a fresh copy; the pictures lie beside it."""
+    copy = tmp_path / "drawn"
+    shutil.copytree(_drawn, copy)
+    with Atlas.open(copy / "atlas") as atlas:
+        for dataset in ("lab", "new"):
+            atlas.add_dataset(dataset, str(copy / dataset))
+    return copy / "atlas"
+
+
+@pytest.fixture
+def opened(drawn: Path) -> Iterator[Atlas]:
+    """The atlas of drawn cells, open."""
+    with Atlas.open(drawn) as atlas:
+        yield atlas
+
+
+@pytest.fixture
+def make_app() -> Iterator[Callable[..., Flask]]:
+    """``make_app(path, **config)``: an annotator that is closed after the test."""
+    made: list[Flask] = []
+
+    def make(path: Path, **given: Any) -> Flask:
+        app = create_app(AnnotatorConfig(atlas=path, **{"author": "ann", **given}))
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        app.extensions["desk"].close()
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask], drawn: Path) -> Flask:
+    """An annotator for the drawn cells, labelling data set new as ann."""
+    return make_app(drawn, dataset="new")
+
+
+class Browser:
+    """A test client that carries the CSRF token, as the pages' scripts do."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        self.client = client
+        self.token = client.get("/api/v1/session").json["csrf_token"]
+
+    def get(self, path: str, status: int = 200, **more: Any) -> TestResponse:
+        """GET, expecting ``status``."""
+        answer = self.client.get(path, **more)
+        assert answer.status_code == status, answer.text[:400]
+        return answer
+
+    def post(
+        self, path: str, sent: Any = None, status: int = 200, method: str = "POST"
+    ) -> TestResponse:
+        """Send JSON, expecting ``status``."""
+        answer = self.client.open(
+            path,
+            method=method,
+            json={} if sent is None else sent,
+            headers={"X-CSRF-Token": self.token},
+        )
+        assert answer.status_code == status, answer.text[:400]
+        return answer
+
+    def next(self) -> dict[str, Any]:
+        """The next cell's document."""
+        return self.get("/api/v1/next").json["cell"]
+
+    def label(self, cell: int, code: str, **more: Any) -> dict[str, Any]:
+        """Label a cell; what the server answers."""
+        sent = {"class": code, **more}
+        return self.post(f"/api/v1/cells/{cell}/label", sent, 201).json
+
+
+@pytest.fixture
+def browser(app: Flask) -> Browser:
+    """A client of ``app`` with a session."""
+    return Browser(app.test_client())
+
+
+@pytest.fixture
+def browse_as() -> type[Browser]:
+    """The class of ``browser``, for tests with their own application."""
+    return Browser

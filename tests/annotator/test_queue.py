@@ -1,0 +1,163 @@
+"""The queue: what comes next, and how labels, skips and undos move it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from annotator.problems import BadRequestError
+from annotator.proposals import Proposals, doubt
+from annotator.queue import ORDERS, Queue, by_certainty, by_doubt, by_novelty, by_worth
+from index import Atlas, NewLabel
+
+
+@dataclass(frozen=True)
+class Said:
+    """As much of a proposal as ordering needs."""
+
+    probabilities: dict[str, float]
+    novelty: float
+
+
+RANKING = {
+    1: Said({"a": 0.9, "b": 0.1}, 0.2),
+    2: Said({"a": 0.5, "b": 0.5}, 0.1),
+    3: Said({"a": 0.7, "b": 0.3}, 0.9),
+    4: Said({"a": 1.0}, 0.95),
+}
+
+
+def test_doubt_is_the_missing_lead() -> None:
+    assert doubt(RANKING[1]) == pytest.approx(0.2)
+    assert doubt(RANKING[2]) == 1.0
+    assert doubt(RANKING[4]) == 0.0
+
+
+def test_orders_by_hand() -> None:
+    assert by_doubt(RANKING) == [2, 3, 1, 4]
+    assert by_novelty(RANKING) == [4, 3, 1, 2]
+    assert by_certainty(RANKING) == [4, 1, 3, 2]
+    # in turn: doubtful 2, novel 4, doubtful 3, (novel 3 is taken), doubtful 1
+    assert by_worth(RANKING) == [2, 4, 3, 1]
+    assert by_worth({}) == []
+
+
+@pytest.fixture
+def queue(opened: Atlas):
+    made = Queue(opened, Proposals(opened, k=5), dataset="new")
+    yield made
+    made.wait()
+
+
+def everything(queue: Queue) -> list[int]:
+    return queue.upcoming(1000)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_order_holds_each_unlabelled_cell_once(opened: Atlas, order: str) -> None:
+    queue = Queue(opened, Proposals(opened, k=5), dataset="new", order=order)
+    found = everything(queue)
+    queue.wait()
+    assert sorted(found) == list(range(25, 37))
+    assert sorted(everything(queue)) == list(range(25, 37))
+
+
+def test_an_unknown_order_is_named(opened: Atlas) -> None:
+    with pytest.raises(BadRequestError, match="allowed is one of worth"):
+        Queue(opened, Proposals(opened, k=5), order="odd")
+
+
+def test_as_imported_is_in_order_of_id(opened: Atlas) -> None:
+    queue = Queue(opened, Proposals(opened, k=5), order="imported")
+    assert everything(queue) == list(range(25, 37))
+
+
+def test_a_cell_without_embedding_comes_last_but_comes(queue: Queue) -> None:
+    assert everything(queue)[-1] == 36
+
+
+def test_the_same_seed_gives_the_same_order(opened: Atlas) -> None:
+    first, again, other = (
+        everything(Queue(opened, Proposals(opened, k=5), order="random", seed=seed))
+        for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+def test_a_settled_cell_is_gone_and_a_reopened_one_stands_first(queue: Queue) -> None:
+    first, second = everything(queue)[:2]
+    queue.settle(first)
+    assert first not in everything(queue)
+    queue.settle(second)
+    queue.reopen(first)
+    assert queue.upcoming(1) == [first]
+
+
+def test_a_skipped_cell_comes_after_all_others(queue: Queue) -> None:
+    first, second = everything(queue)[:2]
+    queue.skip(first)
+    queue.skip(second)
+    assert everything(queue)[-2:] == [first, second]
+    assert queue.skipped == [first, second]
+    queue.skip(first)  # skipped again: behind the other
+    assert everything(queue)[-2:] == [second, first]
+    queue.reopen(first)
+    assert everything(queue)[0] == first
+    assert queue.skipped == [second]
+
+
+def test_when_all_are_skipped_they_come_round_again(queue: Queue) -> None:
+    for cell in everything(queue):
+        queue.skip(cell)
+    assert len(everything(queue)) == 12
+
+
+def test_an_empty_queue_stays_empty(queue: Queue) -> None:
+    for cell in everything(queue):
+        queue.settle(cell)
+    assert everything(queue) == []
+
+
+def test_a_cell_named_in_without_is_left_out(queue: Queue) -> None:
+    first = everything(queue)[0]
+    assert first not in queue.upcoming(1000, without=[first])
+
+
+def test_labels_of_others_are_seen_when_the_queue_is_ranked_again(
+    opened: Atlas, queue: Queue
+) -> None:
+    first = everything(queue)[0]
+    opened.add_labels([NewLabel(first, "neutrophil", "someone", "single")])
+    queue.restart()
+    queue.wait()
+    assert first not in everything(queue)
+
+
+def test_what_the_page_has_fetched_stays_at_the_head(opened: Atlas, monkeypatch) -> None:
+    from annotator import queue as module
+
+    monkeypatch.setattr(module, "REFRESH", 1)
+    queue = Queue(opened, Proposals(opened, k=5), dataset="new", order="doubtful")
+    queue.upcoming(1)
+    queue.wait()
+    ahead = queue.upcoming(4)
+    opened.add_labels([NewLabel(ahead[0], "neutrophil", "ann", "single")])
+    queue.settle(ahead[0])
+    queue.wait()
+    assert queue.upcoming(3) == ahead[1:]
+
+
+def test_a_large_queue_is_ranked_in_parts_and_loses_nothing(opened: Atlas, monkeypatch) -> None:
+    from annotator import queue as module
+
+    monkeypatch.setattr(module, "FIRST_POOL", 2)
+    monkeypatch.setattr(module, "POOL", 4)
+    queue = Queue(opened, Proposals(opened, k=5), dataset="new")
+    seen = set()
+    while ahead := queue.upcoming(1):
+        opened.add_labels([NewLabel(ahead[0], "neutrophil", "ann", "single")])
+        queue.settle(ahead[0])
+        queue.wait()
+        seen.add(ahead[0])
+    assert seen == set(range(25, 37))
