@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
+from matplotlib.colors import LinearSegmentedColormap
 
 from index.taxonomy import Taxonomy
-from retrieval.evaluation.style import INK, LINE, PAPER, QUIET, figure, save
+from retrieval.evaluation.style import INK, LINE, QUIET, figure, save
 from retrieval.maps.atlas_map import AtlasMap
-from retrieval.maps.groups import COLOURS, grouping
+from retrieval.maps.groups import COLOURS, RAMP, grouping
 from retrieval.maps.layout import MapError
+
+_RAMP = LinearSegmentedColormap.from_list("novelty", np.array(RAMP) / 255)
 
 
 def draw_map(drawn: AtlasMap, taxonomy: Taxonomy, path: Path, *, colour: str = "class") -> None:
@@ -29,7 +32,7 @@ def draw_map(drawn: AtlasMap, taxonomy: Taxonomy, path: Path, *, colour: str = "
             order = np.argsort(drawn.novelty, kind="stable")
             x, y = drawn.coordinates[order].T
             shown = axes.scatter(
-                x, y, c=drawn.novelty[order], s=size, cmap="cividis_r", vmin=0, vmax=1, lw=0
+                x, y, c=drawn.novelty[order], s=size, cmap=_RAMP, vmin=0, vmax=1, lw=0
             )
             made.colorbar(shown, ax=axes, shrink=0.5, label="novelty: 0 like the references, 1 not")
         else:
@@ -39,7 +42,7 @@ def draw_map(drawn: AtlasMap, taxonomy: Taxonomy, path: Path, *, colour: str = "
             axes.scatter(x, y, s=size * 1.6, facecolors="none", edgecolors=INK, lw=0.6)
         axes.set(xticks=[], yticks=[])
         axes.set_aspect("equal", adjustable="datalim")
-        axes.spines[:].set_color(LINE)
+        axes.spines[:].set(color=LINE, visible=True)
         axes.set_title(f"Map of {count:,} cells by {_WORDS[colour]}")
         note = "UMAP: near means alike; distances between far islands mean little"
         if drawn.placed.any():
@@ -74,7 +77,7 @@ def _scatter_groups(
         group = found.groups[number]
         x, y = drawn.coordinates[found.of == number].T
         handles[number] = axes.scatter(
-            x, y, s=size, c=group.colour, marker=group.mark, lw=0.25, edgecolors=PAPER,
+            x, y, s=size, c=group.colour, marker=group.mark, lw=0.3, edgecolors=QUIET,
             label=f"{group.name}  {group.count:,}",
         )  # fmt: skip
     legend = axes.legend(

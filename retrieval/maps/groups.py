@@ -18,6 +18,8 @@ PALETTE = (
 NEUTRAL = "#8b949e"
 MARKS = "os^DvPX*"
 PLAIN = "o"
+# From like the references (blue) to unlike them (red), visible on light and on dark ground.
+RAMP = ((86, 134, 180), (150, 165, 170), (222, 190, 90), (222, 120, 30), (190, 30, 30))
 COLOURS = ("class", "dataset", "patient", "novelty")
 
 

@@ -20,7 +20,7 @@ from index.progress import track
 from index.settings import setting
 from retrieval.maps.atlas_map import AtlasMap
 from retrieval.maps.draw import check_colour
-from retrieval.maps.groups import COLOURS, Grouping, grouping
+from retrieval.maps.groups import COLOURS, RAMP, Grouping, grouping
 from retrieval.reading.decode import read_cell
 from retrieval.writing import write_whole
 
@@ -82,6 +82,7 @@ def _document(atlas: Atlas, drawn: AtlasMap, rows: np.ndarray, colour: str) -> d
     document: dict[str, Any] = {
         "note": _note(drawn, len(rows)),
         "colour": colour,
+        "ramp": RAMP,
         "x": x.tolist(),
         "y": y.tolist(),
         "ids": table["id"].astype(int).tolist(),
