@@ -65,11 +65,14 @@ class Atlas(CataloguePart, SearchingPart, LookupPart):
             )
         folder = Path(path)
         file = folder / DATABASE
-        exists = file.is_file()
-        if not exists:
-            _check_new(folder, create)
-        elif not create and file.stat().st_size == 0:
-            raise AtlasDamagedError(f"{file} is empty", "restore the last 'cellkin backup'")
+        try:
+            exists = file.is_file()
+            if not exists:
+                _check_new(folder, create)
+            elif not create and file.stat().st_size == 0:
+                raise AtlasDamagedError(f"{file} is empty", "restore the last 'cellkin backup'")
+        except OSError as error:
+            raise named_os_error(error, folder) from error
         _check_writable(folder, file)
         database = Database(file, create=not exists, timeout=timeout)
         try:
@@ -210,7 +213,7 @@ def _nodes(connection: Connection) -> list[Node]:
 
 
 def _check_new(folder: Path, create: bool) -> None:
-    """Raise AtlasError unless a new atlas may be made in ``folder``; makes the folder."""
+    """Raise AtlasError unless a new atlas may be made in ``folder``; makes it, or OSError."""
     if not create:
         what = "exists but holds no atlas" if folder.exists() else "does not exist"
         raise AtlasNotFoundError(
@@ -225,10 +228,7 @@ def _check_new(folder: Path, create: bool) -> None:
             f"{folder} holds other files and no atlas",
             "give a new or empty folder for the atlas, before the source",
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise named_os_error(error, folder) from error
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _check_writable(folder: Path, file: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -131,24 +133,22 @@ AS_NOBODY = """
 """
 
 
-def test_a_read_only_folder(filled: Atlas, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rights", [0o555, 0o000])
+def test_a_folder_without_rights(filled: Atlas, rights: int) -> None:
     filled.close()
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder == Path("/tmp"):
-            break
+    # Not below tmp_path, which only its owner may enter.
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        folder = Path(shutil.copytree(filled.path, Path(place) / "atlas"))
+        (folder / "atlas.sqlite").chmod(0o444)
+        folder.chmod(rights)
+        done = run(AS_NOBODY, folder)
         folder.chmod(0o755)
-    filled.path.chmod(0o555)
-    (filled.path / "atlas.sqlite").chmod(0o444)
-    try:
-        done = run(AS_NOBODY, filled.path)
-        lines = done.stdout.splitlines()
-        assert len(lines) == 2, done.stderr
-        for line in lines:
-            assert line.startswith("AtlasReadOnlyError")
-            assert "may not be written; make the folder and its files writable" in line
-    finally:
-        filled.path.chmod(0o755)
-        (filled.path / "atlas.sqlite").chmod(0o644)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2, done.stderr
+    for line in lines:
+        assert line.startswith("AtlasReadOnlyError")
+        assert "may not be written; make the folder and its files writable" in line
 
 
 def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
