@@ -139,7 +139,7 @@ def write_montage(atlas: Atlas, results: Sequence[QueryResult], out: Path) -> in
     if not rows:
         return 0
     buffer = io.BytesIO()
-    draw_montage(rows).save(buffer, "PNG", optimize=True)
+    draw_montage(rows).save(buffer, "PNG")
     fresh = out.with_name(f".{out.name}.new")
     try:
         with fresh.open("wb") as file:

@@ -290,9 +290,9 @@ def test_a_large_batch_is_quick(blob_atlas):
     proposer = Proposer(made.atlas)
     queries, _ = made.fresh(10_000)
     proposer.propose(queries[:10])
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(proposer.propose(queries)) == 10_000
-    assert time.perf_counter() - start < 10  # about 1 s on one core
+    assert time.process_time() - start < 8  # about 1 s of one core
 
 
 def test_errors_say_what_to_do(blob_atlas, atlas):
