@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,20 +20,23 @@ from index import Atlas, CellFilter, NewLabel
 from retrieval.sample import lay_out
 
 
-@pytest.fixture
-def small_demo(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
+@pytest.fixture(scope="module")
+def small_demo(tiny_model: Path) -> Iterator[None]:
     """A demo of few painted cells under a tiny model."""
-    monkeypatch.delenv("CELLKIN_DATA", raising=False)
-    monkeypatch.setattr("retrieval.model.SHIPPED", tiny_model)
-    monkeypatch.setattr(
-        "retrieval.sample.lay_out", partial(lay_out, references_a_class=7, batch_a_class=2)
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CELLKIN_DATA", raising=False)
+        patch.setattr("retrieval.model.SHIPPED", tiny_model)
+        few = partial(lay_out, references_a_class=7, batch_a_class=2)
+        patch.setattr("retrieval.sample.lay_out", few)
+        yield
 
 
-@pytest.fixture
-def demo(small_demo: None, tmp_path: Path, run_cellkin: Callable) -> tuple[Path, str]:
+@pytest.fixture(scope="module")
+def demo(
+    small_demo: None, tmp_path_factory: pytest.TempPathFactory, run_cellkin: Callable
+) -> tuple[Path, str]:
     """The folder of a demo that was run once, and what it printed."""
-    folder = tmp_path / "a demo"
+    folder = tmp_path_factory.mktemp("here") / "a demo"
     result = run_cellkin("demo", "--folder", folder, "--no-serve")
     assert result.status == 0, result.stderr
     return folder, result.stdout
@@ -47,8 +50,8 @@ def test_the_whole_path(demo: tuple[Path, str]) -> None:
     with Image.open(folder / "montage.png") as montage:
         assert montage.width > 1000
     with Atlas.open(folder / "atlas") as atlas:
-        assert atlas.count(CellFilter(labelled=True)) == 56
-        assert atlas.count(CellFilter(datasets=("new-slide",), labelled=False)) == 16
+        assert atlas.count(CellFilter(datasets=("references",), labelled=True)) == 56
+        assert atlas.count(CellFilter(datasets=("new-slide",), authors=("import",))) == 0
         assert not len(atlas.without_embedding(atlas.active_model))
 
 
