@@ -25,7 +25,7 @@ def draw_map(drawn: AtlasMap, taxonomy: Taxonomy, path: Path, *, colour: str = "
     """
     check_colour(drawn, colour)
     count = len(drawn.coordinates)
-    size = float(np.clip(9000 / count, 4, 46))
+    size = float(np.clip(9000 / count, 7, 46))
     with figure(10.5, 7.6) as (made, axes):
         if colour == "novelty" and drawn.novelty is not None:
             # the most novel on top, where they are few and matter
@@ -73,11 +73,12 @@ def _scatter_groups(
     found = grouping(drawn.table, taxonomy, colour)
     # large groups first, so that small ones are not covered; the legend keeps the display order
     handles = {}
+    rim = 0.3 if size > 10 else 0.0  # around small marks a rim would drown their colour
     for number in sorted(range(len(found.groups)), key=lambda n: -found.groups[n].count):
         group = found.groups[number]
         x, y = drawn.coordinates[found.of == number].T
         handles[number] = axes.scatter(
-            x, y, s=size, c=group.colour, marker=group.mark, lw=0.3, edgecolors=QUIET,
+            x, y, s=size, c=group.colour, marker=group.mark, edgecolors=QUIET, lw=rim,
             label=f"{group.name}  {group.count:,}",
         )  # fmt: skip
     legend = axes.legend(
