@@ -204,10 +204,10 @@ def develop(canvas: Canvas, slide: Slide, rng: np.random.Generator) -> Image.Ima
     """Turn a canvas into the picture this slide's camera takes of it."""
     laboratory = slide.laboratory
     height, width = canvas.height, canvas.width
-    red = canvas.layers[HAEM]
-    # Cells that lie over one another are pressed thinner there: the overlap is less than twofold.
-    np.minimum(red, 0.95 + 0.45 * (red - 0.95), out=red, where=red > 0.95)
     depth = np.tensordot(canvas.layers, slide.absorbance, axes=(0, 0))
+    # Cells that lie over one another are pressed thinner there: the overlap is less than twofold.
+    excess = np.maximum(canvas.layers[HAEM] - 0.95, 0)
+    depth -= (0.55 * excess)[..., None] * slide.absorbance[HAEM]
     # Some light strays past the stain into every pixel, so that nothing is quite black.
     light = slide.ground * (STRAY + (1 - STRAY) * np.exp(depth * (-1 / (1 - STRAY))))
     if laboratory.vignette:
