@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="uniform corrects for unequal numbers of references a class",
 )
+@click.option("--not-same", is_flag=True, help="leave out references of exactly the same pixels")
 @setting_option("batch_size")
 @setting_option("workers")
 @json_option
@@ -55,6 +56,7 @@ def command(
     k: int,
     voter: str,
     prior: str,
+    not_same: bool,
     batch_size: int,
     workers: int,
     as_json: bool,
@@ -83,6 +85,7 @@ def command(
             limits=reference_limits(opened, classes=names, dataset=dataset),
             voter=voter,
             prior=prior,
+            leave_out_same=not_same,
             batch_size=batch_size,
             workers=workers,
         )
@@ -97,6 +100,12 @@ def _show(report: ClassifyReport, seconds: float) -> None:
     counts = report.counts
     for note in report.notes:
         click.echo(f"note: {note}", err=True)
+    if counts.identical:
+        click.echo(
+            f"note: {counts.identical:,} pictures look exactly like a reference, most likely "
+            "because they are in the atlas: their own label answered; --not-same leaves it out",
+            err=True,
+        )
     for file, reason in counts.first:
         click.echo(f"passed over {file}: {reason}", err=True)
     if counts.passed_over > len(counts.first):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,11 +22,15 @@ from retrieval.answers.proposer import Proposer
 from retrieval.answers.table import COLUMNS, PartialTable
 from retrieval.embedding import embed_images
 from retrieval.model import Model, atlas_model
-from retrieval.reading.decode import decode
+from retrieval.reading.decode import decode, pixel_hash
 from retrieval.reading.found import Found, PassedOver
 from retrieval.reading.source import iter_source
 
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
 CHUNK = 256  # pictures answered, and put on disk, together
+SAME = 1e-6  # distance that float32 leaves between a picture and itself
 SHOWN = 20  # files passed over that are named
 
 __all__ = ["COLUMNS", "ClassifyReport", "Counts", "classify", "reference_limits"]
@@ -34,11 +38,17 @@ __all__ = ["COLUMNS", "ClassifyReport", "Counts", "classify", "reference_limits"
 
 @dataclass
 class Counts:
-    """What became of the pictures so far; ``first`` names the first files passed over, and why."""
+    """What became of the pictures so far.
+
+    ``identical`` had a reference of the same embedding among their voters: most likely they are
+    cells of the atlas, answered by their own label. ``first`` names the first files passed over,
+    and why.
+    """
 
     cells: int = 0
     classes: dict[str, int] = field(default_factory=dict)
     decisions: dict[str, int] = field(default_factory=dict)
+    identical: int = 0
     passed_over: int = 0
     first: list[tuple[str, str]] = field(default_factory=list)
 
@@ -47,6 +57,8 @@ class Counts:
         self.cells += 1
         self.classes[proposal.class_code] = self.classes.get(proposal.class_code, 0) + 1
         self.decisions[proposal.decision] = self.decisions.get(proposal.decision, 0) + 1
+        if proposal.evidence and proposal.evidence[0].distance < SAME:
+            self.identical += 1
 
     def pass_over(self, file: str, reason: str) -> None:
         """Count one file that gave no answer."""
@@ -103,6 +115,7 @@ def classify(
     limits: CellFilter | None = None,
     voter: str = "cell",
     prior: str = "none",
+    leave_out_same: bool = False,
     batch_size: int | None = None,
     workers: int | None = None,
 ) -> ClassifyReport:
@@ -110,7 +123,9 @@ def classify(
 
     source: a folder, a CSV file or a picture, see ``iter_source``. The columns are COLUMNS, a row a
     picture in the order of the source. Pictures that cannot be read get no row; the report counts
-    them. limits: the references that may vote, see ``reference_limits``.
+    them. limits: the references that may vote, see ``reference_limits``. leave_out_same: no
+    reference of exactly the same pixels votes, so that a cell of the atlas is not answered by its
+    own label.
 
     ``out`` appears when it is complete. Until then answers are kept beside it in ``out``.partial;
     the same call goes on from there, unless model, labels, options or source have changed. Memory
@@ -120,7 +135,7 @@ def classify(
     proposer = Proposer(
         atlas, k=k, level=level, filter=limits, model_id=model.id, voter=voter, prior=prior
     )
-    table = PartialTable(out, source, _fingerprint(proposer, source))
+    table = PartialTable(out, source, _fingerprint(proposer, source, leave_out_same))
     state = table.resume()
     total, last = _survey(_items(source, atlas, table), table.items)
     if state is None or last != table.last:
@@ -132,18 +147,11 @@ def classify(
         bar.update(table.items)
         items = islice(enumerate(_items(source, atlas, table)), table.items, None)
         tail: list[PassedOver] = []
+        reading = _Reading(leave_out_same)
         answers = embed_images(
-            model,
-            _pictures(items, tail),
-            lambda picture: decode(picture.found.path, picture.found.frame, picture.found.member),
-            batch_size=batch_size,
-            workers=workers,
+            model, _pictures(items, tail), reading.read, batch_size=batch_size, workers=workers
         )
-        while chunk := list(islice(answers, CHUNK)):
-            _answer(chunk, proposer, table, counts)
-            bar.update(chunk[-1][0].number + 1 - table.items)
-            table.items, table.last = chunk[-1][0].number + 1, chunk[-1][0].name
-            table.save(asdict(counts))
+        _answer_all(answers, proposer, reading, table, counts, bar)
         for gone in tail:
             counts.pass_over(gone.file, gone.reason)
         if not counts.cells:
@@ -161,10 +169,31 @@ def classify(
     )
 
 
-def _fingerprint(proposer: Proposer, source: Path) -> str:
+class _Reading:
+    """Decodes pictures, in threads, and keeps the hash of each until it is answered."""
+
+    def __init__(self, hashes: bool) -> None:
+        self._hashes: dict[int, str] | None = {} if hashes else None
+
+    def read(self, picture: _Picture) -> np.ndarray:
+        found = picture.found
+        rgb = decode(found.path, found.frame, found.member)
+        if self._hashes is not None:
+            self._hashes[picture.number] = pixel_hash(rgb)
+        return rgb
+
+    def hashes(self, pictures: Sequence[_Picture]) -> list[str | None] | None:
+        """The hashes of ``pictures``, then forgotten; None where none are wanted."""
+        if self._hashes is None:
+            return None
+        return [self._hashes.pop(picture.number) for picture in pictures]
+
+
+def _fingerprint(proposer: Proposer, source: Path, leave_out_same: bool) -> str:
     """What a stopped run must have in common with this one to be gone on with."""
     calibration = json.dumps(proposer.calibration.to_document(), sort_keys=True)
-    parts = (proposer.recipe.document, len(proposer.references), calibration, source.resolve())
+    asked = (proposer.recipe.document, len(proposer.references), leave_out_same)
+    parts = (*asked, calibration, source.resolve())
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
@@ -211,9 +240,27 @@ def _pictures(
             tail.append(item)
 
 
+def _answer_all(
+    answers: Iterator[tuple[_Picture, np.ndarray | CellKinError]],
+    proposer: Proposer,
+    reading: _Reading,
+    table: PartialTable,
+    counts: Counts,
+    bar: tqdm,
+) -> None:
+    """Answer a chunk at a time, and put it on disk with how far the source is covered."""
+    while chunk := list(islice(answers, CHUNK)):
+        _answer(chunk, proposer, reading, table, counts)
+        last = chunk[-1][0]
+        bar.update(last.number + 1 - table.items)
+        table.items, table.last = last.number + 1, last.name
+        table.save(asdict(counts))
+
+
 def _answer(
     chunk: Sequence[tuple[_Picture, np.ndarray | CellKinError]],
     proposer: Proposer,
+    reading: _Reading,
     table: PartialTable,
     counts: Counts,
 ) -> None:
@@ -229,7 +276,8 @@ def _answer(
             vectors.append(result)
     if not read:
         return
-    for picture, proposal in zip(read, proposer.propose(np.stack(vectors)), strict=True):
+    proposals = proposer.propose(np.stack(vectors), not_hashes=reading.hashes(read))
+    for picture, proposal in zip(read, proposals, strict=True):
         counts.add(proposal)
         table.write(picture.name, proposal)
 

@@ -72,9 +72,15 @@ def _draw_tile(sheet: Image.Image, pen: ImageDraw.ImageDraw, tile: Tile, x: int,
         size = (TILE, TILE)
         sheet.paste(ImageOps.pad(picture, size, color="#eef1f4"), (x + FRAME, y + FRAME))
     for number, text in enumerate(tile.captions[:3]):
-        font = _font(13, bold=True) if number == 0 else _font(11)
+        font = _heading(text, outer) if number == 0 else _font(11)
         at = (x + 1, y + outer + 5 + (0, 19, 34)[number])
         pen.text(at, _fit(text, font, outer), fill=INK if number == 0 else QUIET, font=font)
+
+
+def _heading(text: str, width: int) -> ImageFont.FreeTypeFont:
+    """The largest bold font of 13 to 10 pixels in which ``text`` fits, else the smallest."""
+    fonts = [_font(size, bold=True) for size in (13, 12, 11, 10)]
+    return next((font for font in fonts if font.getlength(text) <= width), fonts[-1])
 
 
 def _fit(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
@@ -122,7 +128,7 @@ def montage_rows(atlas: Atlas, results: Iterable[QueryResult]) -> list[tuple[Til
                 Tile(
                     picture,
                     node.colour,
-                    (node.name, f"distance {each.distance:.3f} · {each.author}", origin),
+                    (node.name, f"distance {each.distance:.4f} · {each.author}", origin),
                 )
             )
         rows.append((query, tiles))

@@ -186,6 +186,35 @@ def test_one_picture_and_a_table_as_source(source, tmp_path):
     assert report.counts.passed_over == 1
 
 
+def test_pictures_of_the_atlas_are_noted_or_left_out(tmp_path, blob_atlas):
+    codes = ("basophil", "monocyte")
+    vectors = np.zeros((40, SIDE * SIDE), np.float32)
+    vectors[:20, 0] = vectors[20:, 1] = 1
+    vectors[:, 2] = np.linspace(0, 1.0, 40)
+    saved, hashes, model = [], [], Reader()
+    for i, vector in enumerate(vectors):
+        image = picture(vector / np.linalg.norm(vector))
+        saved.append(tmp_path / f"c{i:02}.png")
+        image.save(saved[-1])
+        hashes.append(module.pixel_hash(np.asarray(image)))
+        vectors[i] = model.embed_pictures(np.asarray(image)[None])[0]
+    columns = np.repeat([0, 1], 20)
+    columns[5] = 1  # a wrong label, which only its own picture would repeat
+    made = blob_atlas(40, codes=codes, vectors=vectors, columns=columns, sha256=lambda i: hashes[i])
+    known = classify(made.atlas, saved[5], tmp_path / "a.csv", model=model, k=1)
+    assert known.counts.identical == 1
+    assert read_classes(tmp_path / "a.csv") == ["monocyte"]
+    fresh = classify(
+        made.atlas, saved[5], tmp_path / "b.csv", model=model, k=1, leave_out_same=True
+    )
+    assert fresh.counts.identical == 0
+    assert read_classes(tmp_path / "b.csv") == ["basophil"]
+
+
+def read_classes(file: Path) -> list[str]:
+    return [row["class"] for row in read(file)]
+
+
 def test_errors_come_before_the_work_and_leave_nothing(source, tmp_path):
     made, folder, _ = source
 

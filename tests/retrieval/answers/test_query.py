@@ -101,7 +101,7 @@ def test_montage_shows_pictures_and_frames(opened, tmp_path):
     node = opened.taxonomy.node(results[0].neighbours[0].class_code)
     assert first.colour == node.colour
     assert first.captions[0] == node.name
-    assert "distance 0.000" in first.captions[1]
+    assert "distance 0.0000" in first.captions[1]
     out = tmp_path / "montage.png"
     assert write_montage(opened, results, out) == 2
     with Image.open(out) as drawn:
