@@ -131,7 +131,7 @@ def proposal_document(desk: Desk, cell_id: int, proposal: Proposal) -> Document:
         },
         "votes": [
             {**(named(taxonomy, vote.class_code) or {}), "count": vote.count, "share": vote.share}
-            for vote in votes(proposal)
+            for vote in votes(proposal, taxonomy)
         ],
         "evidence": [
             evidence_document(desk, evidence, cells.get(evidence.cell_id))

@@ -19,6 +19,7 @@ from retrieval.answers.errors import NoReferencesError
 
 if TYPE_CHECKING:
     from index.atlas import Atlas
+    from index.taxonomy import Taxonomy
     from retrieval.answers.proposer import Proposal, Proposer
 
 CHUNK = 32  # cells proposed at a time: a reader who presses Enter never waits for more than these
@@ -120,9 +121,15 @@ class Votes:
     share: float
 
 
-def votes(proposal: Proposal) -> list[Votes]:
-    """The neighbours counted by class, most votes first; the nearest decides between equals."""
-    counts = Counter(evidence.class_code for evidence in proposal.evidence)
+def votes(proposal: Proposal, taxonomy: Taxonomy) -> list[Votes]:
+    """The neighbours counted by class, most votes first; the nearest decides between equals.
+
+    A neighbour of which a kind is known votes for the class of that kind, as in the proposal.
+    """
+    counts = Counter(
+        taxonomy.at_level(evidence.class_code, "class") or evidence.class_code
+        for evidence in proposal.evidence
+    )
     total = sum(counts.values())
     return [Votes(code, count, count / total) for code, count in counts.most_common()]
 
@@ -151,7 +158,7 @@ def say_set(names: Sequence[str]) -> str:
         return "No class fits well."
     lower = [name.lower() for name in names]
     if len(lower) == 1:
-        return f"Nothing else is plausible than {lower[0]}."
+        return f"Nothing but {lower[0]} is plausible."
     return f"Plausible: {', '.join(lower[:-1])} or {lower[-1]}."
 
 

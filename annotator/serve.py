@@ -8,6 +8,8 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from flask import Flask
+
 from annotator.app import create_app
 from annotator.config import AnnotatorConfig
 from annotator.problems import AddressError, PortInUseError
@@ -36,15 +38,13 @@ def address_of(host: str, port: int) -> str:
     return f"http://{shown}:{port}/"
 
 
-def make_server(config: AnnotatorConfig) -> tuple[Any, str]:
+def make_server(config: AnnotatorConfig, app: Flask) -> tuple[Any, str]:
     """A bound server, not yet running, and its address; the port is free if ``config.port`` is 0.
 
-    Raises PortInUseError, AddressError, and the errors of ``create_app``.
+    Raises PortInUseError, AddressError.
     """
     from waitress.server import create_server
 
-    _check_free(config)
-    app = create_app(config)
     try:
         server = create_server(
             app,
@@ -56,17 +56,18 @@ def make_server(config: AnnotatorConfig) -> tuple[Any, str]:
             clear_untrusted_proxy_headers=True,
         )
     except OSError as error:
-        app.extensions["desk"].close()
         raise _cannot_bind(config, error) from error
     except ValueError as error:
-        app.extensions["desk"].close()
         raise _bad_address(config, str(error)) from error
     port = getattr(server, "effective_port", None) or server.effective_listen[0][1]
     return server, address_of(config.host, int(port))
 
 
-def _check_free(config: AnnotatorConfig) -> None:
-    """Try the address before the atlas is opened, so that its errors come at once."""
+def check_free(config: AnnotatorConfig) -> None:
+    """Try the address before the atlas is opened, so that its errors come at once.
+
+    Raises PortInUseError, AddressError.
+    """
     try:
         family, kind, _, _, where = socket.getaddrinfo(
             config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -105,11 +106,15 @@ def _bad_address(config: AnnotatorConfig, reason: str) -> AddressError:
 
 def serve(config: AnnotatorConfig, announce: Announce) -> None:
     """Serve until interrupted; ``announce`` is told the address once it answers there."""
-    server, address = make_server(config)
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    announce(address, warning_for(config))
+    check_free(config)
+    app = create_app(config)
     try:
-        server.run()
+        server, address = make_server(config, app)
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+        announce(address, warning_for(config))
+        try:
+            server.run()
+        finally:
+            server.close()
     finally:
-        server.close()
-        server.application.extensions["desk"].close()
+        app.extensions["desk"].close()

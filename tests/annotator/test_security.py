@@ -15,7 +15,8 @@ PAGES = ("/", "/overview", "/cells", "/cells/1", "/classes", "/exchange", "/nowh
 
 def test_every_answer_carries_the_security_headers(browser) -> None:
     for path in (*PAGES, "/api/v1/next", "/api/v1/nowhere", "/static/css/base.css", "/classes.css"):
-        headers = browser.client.get(path).headers
+        with browser.client.get(path) as answer:
+            headers = answer.headers
         policy = headers["Content-Security-Policy"]
         assert "unsafe" not in policy, path
         assert "default-src 'none'" in policy

@@ -149,6 +149,12 @@ class Seen:
     page: Page
     complaints: list[str]
 
+    def forgive(self, *words: str) -> None:
+        """Forget what the browser itself reports of requests that were meant to fail."""
+        self.complaints[:] = [
+            each for each in self.complaints if not any(word in each for word in words)
+        ]
+
     def text(self, selector: str) -> str:
         """The text of the first element that ``selector`` finds."""
         return self.page.locator(selector).first.inner_text()

@@ -131,10 +131,10 @@ async function act(doing) {
   try {
     await doing();
   } catch (error) {
-    sayError(error);
     if (error.type === "stale_proposal") {
       show(await get(`/cells/${cell.id}`).catch(() => cell));
     }
+    sayError(error);
   } finally {
     busy = false;
   }

@@ -16,7 +16,7 @@ function verdict(proposal) {
     [decisionClass, decision, proposal.words.decision],
     ["", "≈", proposal.words.prediction_set],
     [novel ? unusual : "", novel ? "!" : "·",
-      `${proposal.words.novelty} Novelty ${proposal.novelty.toFixed(2)} of 1.`],
+      `${proposal.words.novelty} Novelty ${proposal.novelty.toFixed(2)}.`],
   ];
   return make(
     "div",
@@ -75,7 +75,7 @@ function vote(row, total) {
 
 /** One neighbour: picture, label, distance, who said so, where it is from. */
 export function neighbour(evidence) {
-  const from = [evidence.dataset, evidence.slide ?? evidence.patient].filter(Boolean).join(" · ");
+  const from = [evidence.slide ?? evidence.patient, evidence.dataset].filter(Boolean).join(" · ");
   return make(
     "li",
     { class: "neighbour" },

@@ -27,7 +27,11 @@ export class Viewer {
         this.dragging = null;
       });
     }
-    frame.addEventListener("dblclick", () => this.fit());
+    frame.addEventListener("dblclick", (event) => {
+      if (!event.target.closest("button")) {
+        this.fit();
+      }
+    });
     byId("zoom-in").addEventListener("click", () => this.step(STEP));
     byId("zoom-out").addEventListener("click", () => this.step(1 / STEP));
     byId("zoom-fit").addEventListener("click", () => this.fit());
@@ -68,7 +72,7 @@ export class Viewer {
   }
 
   onDown(event) {
-    if (event.button === 0 && this.zoom !== null) {
+    if (event.button === 0 && this.zoom !== null && !event.target.closest("button")) {
       this.frame.setPointerCapture(event.pointerId);
       this.dragging = [event.clientX, event.clientY];
     }
