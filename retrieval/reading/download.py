@@ -171,6 +171,7 @@ def _verify(file: RemoteFile, path: Path, *, keep: bool) -> str:
     if keep:
         raise FetchError(f"{path} is another file: {got}", "move it away and fetch again")
     path.unlink()
+    _note(path).unlink(missing_ok=True)
     raise FetchError(
         f"{file.name} arrived with {got}; it was removed",
         "fetch again; if it stays wrong, the publisher has changed the file",

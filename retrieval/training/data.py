@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,43 +113,50 @@ def _read_pictures(
     return pictures, failed
 
 
+def training_cells(
+    atlas: Atlas, filter: CellFilter | None = None
+) -> tuple[list[Cell], dict[int, tuple[str, str]]]:
+    """The labelled cells within ``filter`` that may teach or choose, and (class, label) of each.
+
+    Raises TrainingError where there are too few: two classes of two cells are the least.
+    """
+    taxonomy = atlas.taxonomy
+    chosen = {
+        cell_id: (class_code, code)
+        for cell_id, code in atlas.present_labels(filter).items()
+        if (class_code := taxonomy.at_level(code, "class")) is not None
+    }
+    cells = [cell for cell in atlas.cells(filter) if cell.split != "test" and cell.id in chosen]
+    counts = Counter(chosen[cell.id][0] for cell in cells)
+    if sum(count >= 2 for count in counts.values()) < 2:
+        raise TrainingError(
+            "training needs two classes of at least two labelled cells, "
+            f"the atlas has {dict(counts) or 'none'}",
+            "import or annotate more labelled cells",
+        )
+    return cells, chosen
+
+
 def load_training_set(
     atlas: Atlas, view: View, folder: Path, filter: CellFilter | None = None
 ) -> TrainingSet:
     """The labelled cells of ``atlas`` within ``filter``, read once into ``folder``.
 
-    Raises TrainingError where there are too few: two classes of two training cells are the least.
+    Raises TrainingError as ``training_cells`` does.
     """
-    present = atlas.present_labels(filter)
+    cells, chosen = training_cells(atlas, filter)
     taxonomy = atlas.taxonomy
-    chosen = {
-        cell_id: (taxonomy.at_level(code, "class"), code) for cell_id, code in present.items()
-    }
-    cells = [
-        cell
-        for cell in atlas.cells(filter)
-        if cell.split != "test" and chosen.get(cell.id, (None, ""))[0] is not None
-    ]
-    counts: dict[str, int] = {}
-    for cell in cells:
-        name = str(chosen[cell.id][0])
-        counts[name] = counts.get(name, 0) + 1
-    if sum(count >= 2 for count in counts.values()) < 2:
-        raise TrainingError(
-            "training needs two classes of at least two labelled cells, "
-            f"the atlas has {counts or 'none'}",
-            "import or annotate more labelled cells",
-        )
+    taught = {chosen[cell.id][0] for cell in cells}
     pictures, failed = _read_pictures(atlas, cells, view, folder / "pictures.npy")
     kept = np.array([row for row in range(len(cells)) if row not in failed])
-    classes = [code for code in taxonomy.nodes if code in counts]
+    classes = [code for code in taxonomy.nodes if code in taught]
     codes = {chosen[cell.id][1] for cell in cells}
     labels = [code for code in taxonomy.nodes if code in codes]
     is_val = split_of(cells)
     return TrainingSet(
         pictures=pictures if not failed else pictures[kept],
         cell_ids=np.array([cell.id for cell in cells], np.int64)[kept],
-        class_of=np.array([classes.index(str(chosen[cell.id][0])) for cell in cells])[kept],
+        class_of=np.array([classes.index(chosen[cell.id][0]) for cell in cells])[kept],
         classes=classes,
         label_of=np.array([labels.index(chosen[cell.id][1]) for cell in cells])[kept],
         labels=labels,

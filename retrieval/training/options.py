@@ -7,7 +7,7 @@ from typing import Any
 
 from index.errors import CellKinError
 from retrieval.backbones import backbone
-from retrieval.losses import LOSSES
+from retrieval.losses import build_loss
 from retrieval.training.augment import level
 from retrieval.view import View
 
@@ -47,10 +47,6 @@ class TrainingOptions:
         """Check every value; TrainingError says which is outside what is allowed."""
         backbone(self.backbone)
         level(self.augment)
-        if self.loss not in LOSSES:
-            from retrieval.losses import build_loss
-
-            build_loss(self.loss, 2, 2)
         limits = {
             "dim": (2, 4096),
             "input_size": (32, 1024),
@@ -74,6 +70,7 @@ class TrainingOptions:
                     f"{name} is {value}, allowed is {low:g} to {high:g}",
                     f"give --{name.replace('_', '-')} another value",
                 )
+        build_loss(self.loss, 2, 2, self.memory)  # raises for a loss or memory that cannot be
         if self.precision not in PRECISIONS:
             raise TrainingError(
                 f"precision is {self.precision!r}, allowed is one of {', '.join(PRECISIONS)}",

@@ -19,7 +19,7 @@ from retrieval.model import register_model, save_model
 from retrieval.network import EmbeddingNetwork
 from retrieval.training.checkpoint import checkpoint_facts
 from retrieval.training.curves import draw_curves
-from retrieval.training.data import TrainingSet, load_training_set
+from retrieval.training.data import TrainingSet, load_training_set, training_cells
 from retrieval.training.loop import Outcome, Trainer
 from retrieval.training.options import TrainingError, TrainingOptions
 from retrieval.training.start import load_start
@@ -109,11 +109,13 @@ def train_atlas(
     """
     folder = atlas.path / "training" / name
     facts = _check_resume(folder, options, resume)
+    torch.manual_seed(options.seed)  # for --weights random, where the backbone is drawn too
     network = EmbeddingNetwork(options.backbone, options.dim, options.input_size)
     torch.manual_seed(options.seed)
     for parameter in network.head.parameters():
         torch.nn.init.normal_(parameter, std=0.02)
     load_start(network, options.weights, atlas)
+    training_cells(atlas, filter)  # before an earlier run of this name is removed
     if not resume and folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -51,9 +51,12 @@ def unembedded(tmp_path: Path, painted: Path, tiny_model: Path) -> Path:
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Path:
-    """An atlas of nothing."""
-    Atlas.open(tmp_path / "empty", create=True).close()
+def empty(tmp_path: Path, tiny_model: Path) -> Path:
+    """An atlas of no cells."""
+    from retrieval.model import register_model
+
+    with Atlas.open(tmp_path / "empty", create=True) as atlas:
+        register_model(atlas, tiny_model)
     return tmp_path / "empty"
 
 
@@ -61,15 +64,15 @@ def empty(tmp_path: Path) -> Path:
 
 
 def test_k_zero(refused, painted_atlas: Path, picture: Path) -> None:
-    refused("k-zero", "query", painted_atlas, picture, "-k", "0")
+    refused("k-zero", "query", painted_atlas, picture, "-k", "0", status=2)
 
 
 def test_k_no_number(refused, painted_atlas: Path, picture: Path) -> None:
-    refused("k-no-number", "query", painted_atlas, picture, "-k", "few")
+    refused("k-no-number", "query", painted_atlas, picture, "-k", "few", status=2)
 
 
 def test_k_too_large(refused, painted_atlas: Path, picture: Path) -> None:
-    refused("k-too-large", "query", painted_atlas, picture, "-k", "5000")
+    refused("k-too-large", "query", painted_atlas, picture, "-k", "5000", status=2)
 
 
 def test_k_above_the_cells(reported, painted_atlas: Path, picture: Path) -> None:
@@ -89,12 +92,12 @@ def test_query_without_picture(refused, painted_atlas: Path) -> None:
 
 
 def test_query_picture_missing(refused, painted_atlas: Path, tmp_path: Path) -> None:
-    refused("query-picture-missing", "query", painted_atlas, tmp_path / "gone.png")
+    refused("query-picture-missing", "query", painted_atlas, tmp_path / "gone.png", notes=1)
 
 
 def test_query_picture_bad(refused, painted_atlas: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_text("text")
-    refused("query-picture-bad", "query", painted_atlas, tmp_path / "bad.jpg")
+    refused("query-picture-bad", "query", painted_atlas, tmp_path / "bad.jpg", notes=1)
 
 
 def test_query_empty_atlas(refused, empty: Path, picture: Path) -> None:
@@ -299,6 +302,9 @@ class Trap:
 
 
 def test_train_without_labels(refused, unlabelled: Path, tiny_model: Path) -> None:
+    """A run that cannot start leaves the earlier run of its name alone."""
+    (unlabelled / "training" / "run").mkdir(parents=True)
+    (unlabelled / "training" / "run" / "history.csv").write_text("of an earlier run")
     refused("train-no-labels", "train", unlabelled, "--weights", tiny_model)
 
 
