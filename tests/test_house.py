@@ -77,3 +77,22 @@ def test_the_licence_is_whole() -> None:
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert "Apache License" in text
     assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_an_installed_cellkin_has_all_its_files() -> None:
+    """Templates, scripts, tables and the model are named as package data, or would be left out."""
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    data = tool["setuptools"]["package-data"]
+    packaged = {
+        path
+        for package, patterns in data.items()
+        for pattern in patterns
+        for path in (ROOT / package).glob(pattern)
+    }
+    missing = [
+        str(path.relative_to(ROOT))
+        for package in ("cellkin", "annotator", "retrieval", "index")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc") and path not in packaged
+    ]
+    assert not missing
