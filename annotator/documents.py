@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.keys import direct_key
 from annotator.pictures import picture_names
-from annotator.proposals import say_decision, say_novelty, say_set, votes
+from annotator.proposals import NOVELTY_WORDS, novelty_level, say_decision, say_set, votes
 
 if TYPE_CHECKING:
     from annotator.desk import Desk
@@ -120,13 +120,14 @@ def proposal_document(desk: Desk, cell_id: int, proposal: Proposal) -> Document:
         ],
         "prediction_set": [named(taxonomy, code) for code in proposal.prediction_set],
         "novelty": round(float(proposal.novelty), 6),
+        "novelty_level": novelty_level(proposal.novelty),
         "decision": proposal.decision,
         "backed_off_to": named(taxonomy, proposal.backed_off_to),
         "runner_up": named(taxonomy, proposal.runner_up),
         "model": desk.proposals.model_id,
         "words": {
             "decision": say_decision(proposal, node.name, wider),
-            "novelty": say_novelty(proposal.novelty),
+            "novelty": NOVELTY_WORDS[novelty_level(proposal.novelty)],
             "prediction_set": say_set([taxonomy.node(c).name for c in proposal.prediction_set]),
         },
         "votes": [

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 THUMBNAIL = 192  # longer side in pixels: 96 CSS pixels on a dense screen
 HASH_SHOWN = 16  # hexadecimal digits of the hash in an address: 64 bits
-KEPT_FULL = 96
-KEPT_SMALL = 2048
+KEPT_FULL = 64 << 20  # bytes of full pictures kept in memory, and of thumbnails
+KEPT_SMALL = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,14 @@ def picture_names(cell_id: int, sha256: str) -> tuple[str, str]:
 
 
 class _Recent:
-    """The most recently used byte strings, by name; safe for several threads."""
+    """The most recently used byte strings, by name; safe for several threads.
+
+    ``most`` is how many bytes are kept; the newest is kept whatever its size.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self._held = 0
         self._items: OrderedDict[str, bytes] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -63,10 +67,10 @@ class _Recent:
 
     def put(self, name: str, data: bytes) -> bytes:
         with self._lock:
+            self._held += len(data) - len(self._items.pop(name, b""))
             self._items[name] = data
-            self._items.move_to_end(name)
-            while len(self._items) > self._most:
-                self._items.popitem(last=False)
+            while self._held > self._most and len(self._items) > 1:
+                self._held -= len(self._items.popitem(last=False)[1])
         return data
 
 

@@ -143,13 +143,18 @@ def say_decision(proposal: Proposal, name: str, wider: str | None) -> str:
     return "CellKin does not commit itself here: please decide without it."
 
 
-def say_novelty(novelty: float) -> str:
-    """Novelty (0 to 1) in one sentence."""
+NOVELTY_WORDS = {
+    "novel": "Unlike anything labelled so far: look twice.",
+    "unusual": "Somewhat unusual among the labelled cells.",
+    "usual": "Much like the labelled cells.",
+}
+
+
+def novelty_level(novelty: float) -> str:
+    """A key of NOVELTY_WORDS for a novelty from 0 to 1."""
     if novelty >= NOVEL:
-        return "Unlike anything labelled so far: look twice."
-    if novelty >= UNUSUAL:
-        return "Somewhat unusual among the labelled cells."
-    return "Much like the labelled cells."
+        return "novel"
+    return "unusual" if novelty >= UNUSUAL else "usual"
 
 
 def say_set(names: Sequence[str]) -> str:

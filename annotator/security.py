@@ -80,7 +80,7 @@ def check_origin() -> None:
     if request.method in SAFE_METHODS:
         return
     origin = request.headers.get("Origin")
-    if origin and origin != "null" and urlsplit(origin).netloc != request.host:
+    if origin and urlsplit(origin).netloc != request.host:
         raise CrossSiteError(
             f"a page of {origin[:80]} tried to change this atlas",
             "use the annotator's own pages",

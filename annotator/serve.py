@@ -52,7 +52,6 @@ def make_server(config: AnnotatorConfig, app: Flask) -> tuple[Any, str]:
             port=config.port,
             threads=THREADS,
             ident=None,
-            max_request_body_size=config.largest_upload + 65536,
             clear_untrusted_proxy_headers=True,
         )
     except OSError as error:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from annotator.pictures import THUMBNAIL, Pictures, placeholder
+from annotator.pictures import THUMBNAIL, Pictures, _Recent, placeholder
 from index import Atlas
 from retrieval.reading.decode import pixel_hash
 
@@ -101,3 +101,16 @@ def test_the_placeholder_is_an_svg_without_scripts() -> None:
     svg = placeholder("missing").decode()
     assert svg.startswith("<svg")
     assert "script" not in svg
+
+
+def test_memory_for_pictures_is_bounded_by_bytes() -> None:
+    kept = _Recent(10)
+    for name in "abc":
+        kept.put(name, b"1234")
+    assert kept.get("a") is None
+    assert kept.get("b") == b"1234"
+    kept.put("b", b"123456")
+    assert (kept.get("c"), kept.get("b")) == (b"1234", b"123456")
+    kept.put("large", b"x" * 50)
+    assert kept.get("large")
+    assert kept.get("b") is None

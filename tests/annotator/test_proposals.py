@@ -8,7 +8,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from annotator.proposals import Proposals, say_decision, say_novelty, say_set, unembedded, votes
+from annotator.proposals import (
+    NOVELTY_WORDS,
+    Proposals,
+    novelty_level,
+    say_decision,
+    say_set,
+    unembedded,
+    votes,
+)
 from index import Atlas, NewLabel
 from index.taxonomy import shipped_taxonomy
 
@@ -77,9 +85,9 @@ def test_decisions_in_words() -> None:
 
 
 def test_novelty_and_sets_in_words() -> None:
-    assert [say_novelty(value).split()[0] for value in (0.1, 0.85, 0.99)] == [
-        "Much", "Somewhat", "Unlike",
-    ]  # fmt: skip
+    levels = [novelty_level(value) for value in (0.1, 0.85, 0.99)]
+    assert levels == ["usual", "unusual", "novel"]
+    assert set(levels) == set(NOVELTY_WORDS)
     assert say_set([]) == "No class fits well."
     assert say_set(["Monocyte"]) == "Nothing but monocyte is plausible."
     assert say_set(["Monocyte", "Blast"]) == "Plausible: monocyte or blast."

@@ -93,6 +93,15 @@ def annotator(to_label: Path) -> Iterator[Annotator]:
 
 
 @pytest.fixture(scope="session")
+def shown(_to_label: Path) -> Iterator[Annotator]:
+    """A running annotator for tests that only look."""
+    running = Annotator(_to_label / "atlas")
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="session")
 def _to_label(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An atlas of painted cells: data set known is labelled, data set new is not.
 
@@ -177,7 +186,10 @@ class Seen:
 
 @pytest.fixture
 def look(chromium: Browser) -> Iterator[Callable[..., Seen]]:
-    """``look(address, width=1280, scheme="light")`` opens a page; complaints fail the test."""
+    """``look(address, width=1280, scheme="light")`` opens a page; complaints fail the test.
+
+    Ask for it after the annotator, so that pages are closed before their server goes.
+    """
     opened: list[tuple[Any, Seen]] = []
 
     def open_page(

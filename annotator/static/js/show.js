@@ -8,14 +8,19 @@ const MARKS = {
   abstain: ["mark-bad", "?"],
 };
 
+const NOVELTY_MARKS = {
+  usual: ["", "·"],
+  unusual: ["mark-warn", "!"],
+  novel: ["mark-bad", "!"],
+};
+
 function verdict(proposal) {
   const [decisionClass, decision] = MARKS[proposal.decision] ?? MARKS.abstain;
-  const unusual = proposal.novelty >= 0.95 ? "mark-bad" : "mark-warn";
-  const novel = proposal.novelty >= 0.8;
+  const [noveltyClass, novelty] = NOVELTY_MARKS[proposal.novelty_level];
   const rows = [
     [decisionClass, decision, proposal.words.decision],
     ["", "≈", proposal.words.prediction_set],
-    [novel ? unusual : "", novel ? "!" : "·",
+    [noveltyClass, novelty,
       `${proposal.words.novelty} Novelty ${proposal.novelty.toFixed(2)}.`],
   ];
   return make(
