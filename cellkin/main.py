@@ -62,6 +62,7 @@ class VerbGroup(click.Group):
 @click.command(
     cls=VerbGroup,
     no_args_is_help=True,
+    subcommand_metavar="VERB [ARGS]...",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="cellkin")
