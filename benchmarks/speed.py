@@ -100,9 +100,7 @@ def embed_and_import(work: Path, count: int, repeats: int) -> list[list[object]]
     for turn in range(repeats):
         times["read"].append(seconds(lambda: bare_reading(files)))
         with Atlas.open(work / f"atlas{turn}", create=True) as atlas:
-            times["import"].append(
-                seconds(lambda: import_source(atlas, folder, dataset="pbc"))
-            )
+            times["import"].append(seconds(lambda: import_source(atlas, folder, dataset="pbc")))
             cells = atlas.count()
             times["decode"].append(seconds(lambda: bare_decoding(files, 2)))
             batches = -(-cells // BATCH)
