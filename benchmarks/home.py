@@ -107,7 +107,7 @@ def measure(work: Path, model: Path) -> None:
     documents = {}
     for level in ("class", "subclass"):
         out = work / level
-        cellkin("evaluate", atlas, val, "--labels", val, "--level", level, "--out", out)
+        cellkin("evaluate", atlas, val, "--level", level, "--out", out)
         documents[level] = json.loads((out / "metrics.json").read_text())
     predictions = pd.read_csv(work / "predictions.csv").set_index("file")
     truth = pd.read_csv(val)
