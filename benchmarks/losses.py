@@ -76,14 +76,21 @@ def main() -> None:
         for name, recipe in RECIPES.items():
             results = [run(data, work, recipe, given, seed) for seed in range(given.seeds)]
             means = {key: np.mean([result[key] for result in results]) for key in results[0]}
-            spread = np.std([result["map_at_r"] for result in results])
-            rows.append([name, *(f"{value:.4f}" for value in means.values()), f"{spread:.4f}"])
+            rows.append([name, *(f"{value:.4f}" for value in means.values())])
+            if given.seeds > 1:
+                spread = np.std([result["map_at_r"] for result in results])
+                rows[-1].append(f"± {spread:.4f}")
             print(rows[-1], flush=True)
         data_hash = data.data_hash
-    header = ["loss", "accuracy", "macro-F1", "P@1", "R-precision", "MAP@R", "sd of MAP@R"]
+    header = ["loss", "accuracy", "macro-F1", "P@1", "R-precision", "MAP@R"]
+    if given.seeds > 1:
+        header.append("sd of MAP@R over seeds")
     body = (
         f"MobileNetV2 from ImageNet at {given.input_size} px, {given.steps} steps of 64, medium "
-        f"augmentation, {given.seeds} seed(s); val against train of PBC.\n\n" + table(header, rows)
+        f"augmentation, {given.seeds} seed(s); {int(data.is_val.sum()):,} val cells against "
+        f"{int((~data.is_val).sum()):,} of train of PBC. An accuracy of .965 has a 95% interval of "
+        "± .008, so neighbours in this table are not told apart by one seed.\n\n"
+        + table(header, rows)
     )
     write_section(
         "losses",
