@@ -6,6 +6,7 @@ Flask is imported.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import numpy as np
 
 from index.records import CellFilter
 from retrieval.answers.errors import NoReferencesError
+from retrieval.answers.voting import TEMPERATURE
 
 if TYPE_CHECKING:
     from index.atlas import Atlas
@@ -114,7 +116,10 @@ def doubt(proposal: Proposal) -> float:
 
 @dataclass(frozen=True)
 class Votes:
-    """The neighbours that say one class: how many, and their share of all that voted."""
+    """The neighbours that say one class: how many, and their share of the vote, 0 to 1.
+
+    A nearer neighbour weighs more, as in the proposal (see ``retrieval.answers.voting``).
+    """
 
     class_code: str
     count: int
@@ -122,16 +127,21 @@ class Votes:
 
 
 def votes(proposal: Proposal, taxonomy: Taxonomy) -> list[Votes]:
-    """The neighbours counted by class, most votes first; the nearest decides between equals.
+    """The vote by class, largest share first.
 
     A neighbour of which a kind is known votes for the class of that kind, as in the proposal.
     """
-    counts = Counter(
-        taxonomy.at_level(evidence.class_code, "class") or evidence.class_code
-        for evidence in proposal.evidence
-    )
-    total = sum(counts.values())
-    return [Votes(code, count, count / total) for code, count in counts.most_common()]
+    best = max((evidence.similarity for evidence in proposal.evidence), default=0.0)
+    counts: Counter[str] = Counter()
+    weights: dict[str, float] = {}
+    for evidence in proposal.evidence:
+        code = taxonomy.at_level(evidence.class_code, "class") or evidence.class_code
+        counts[code] += 1
+        weight = math.exp((evidence.similarity - best) / TEMPERATURE)
+        weights[code] = weights.get(code, 0.0) + weight
+    total = sum(weights.values())
+    found = [Votes(code, counts[code], weight / total) for code, weight in weights.items()]
+    return sorted(found, key=lambda vote: -vote.share)
 
 
 def say_decision(proposal: Proposal, name: str, wider: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from annotator.proposals import (
 )
 from index import Atlas, NewLabel
 from index.taxonomy import shipped_taxonomy
+from retrieval.answers.voting import TEMPERATURE
 
 
 @pytest.fixture
@@ -94,15 +96,22 @@ def test_novelty_and_sets_in_words() -> None:
     assert say_set(["A", "B", "C"]) == "Plausible: a, b or c."
 
 
-def test_votes_are_counted_and_the_nearest_breaks_ties() -> None:
-    evidence = [SimpleNamespace(class_code=code) for code in NEAR]
+def test_votes_are_counted_by_class_and_nearer_ones_weigh_more() -> None:
+    similarity = (0.9, 0.9 - TEMPERATURE, 0.9 - TEMPERATURE, 0.9 - TEMPERATURE, 0.9)
+    evidence = [
+        SimpleNamespace(class_code=code, similarity=each)
+        for code, each in zip(NEAR, similarity, strict=True)
+    ]
     found = votes(said(evidence=evidence), shipped_taxonomy())
+    total = 2 + 3 / math.e
     assert [(vote.class_code, vote.count) for vote in found] == [
         ("neutrophil", 2),
-        ("monocyte", 2),
         ("granulocyte", 1),
+        ("monocyte", 2),
     ]
-    assert sum(vote.share for vote in found) == pytest.approx(1.0)
+    assert [vote.share for vote in found] == pytest.approx(
+        [(1 + 1 / math.e) / total, 1 / total, 2 / math.e / total]
+    )
 
 
 def test_labelling_never_imports_torch(drawn) -> None:

@@ -47,6 +47,9 @@ export class Search {
     this.list = byId("search-results");
     this.found = [];
     this.at = 0;
+    if (matchMedia("(pointer: coarse)").matches) {
+      this.input.placeholder = "Search another class"; // there are no keys to press
+    }
     this.input.addEventListener("input", () => this.look());
     this.input.addEventListener("keydown", (event) => this.onKey(event));
     this.input.addEventListener("blur", () => this.close());

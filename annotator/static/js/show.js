@@ -73,7 +73,7 @@ function vote(row, total) {
     { class: "vote" },
     make("span", { class: "vote-name" }, swatch(row.code),
       make("span", { class: "vote-label", title: row.name, text: row.name })),
-    bar(row.share, row.code, `${row.name}: ${words} neighbours`),
+    bar(row.share, row.code, `${row.name}: ${percent(row.share)} of the vote`),
     make("span", { class: "number faint", text: words }),
   );
 }
@@ -121,7 +121,7 @@ export function showEvidence(cell, hidden) {
   const proposal = hidden ? null : cell.proposal;
   const total = proposal?.evidence.length ?? 0;
   byId("evidence-words").textContent = proposal
-    ? `The ${total} labelled cells most like this one, nearest first`
+    ? `The ${total} most alike of the labelled cells, nearest first`
     : hidden
       ? "Hidden together with the proposal"
       : "No labelled neighbours to show";
