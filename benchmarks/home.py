@@ -62,14 +62,15 @@ def floor(train: Path, val: Path, size: int) -> dict[str, Any]:
     """Frozen ImageNet features, the same view, neighbours and vote."""
     network = EmbeddingNetwork("mobilenet_v2", 1280, size)
     load_start(network, str(imagenet_weights()))
-    network.head = torch.nn.Identity()
-    network.dim = 1280
+    with torch.no_grad():  # the head passes the pooled features on as they are
+        network.head.weight.copy_(torch.eye(1280))
+        network.head.bias.zero_()
     model = Model(network, View(size, 0.75), {}, "imagenet")
     vectors, classes = {}, {}
     for name, file in (("train", train), ("val", val)):
         rows = pd.read_csv(file)
         results = embed_images(model, [Path(path) for path in rows["path"]], decode)
-        vectors[name] = np.stack([vector for _, vector in results])
+        vectors[name] = np.stack([found for _, found in results if isinstance(found, np.ndarray)])
         classes[name] = rows["class"].to_numpy(dtype=str)
     classifier = NeighbourClassifier(15).fit(vectors["train"], classes["train"])
     answers = classification_metrics(classes["val"], classifier.predict(vectors["val"]))

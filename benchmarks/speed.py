@@ -1,4 +1,4 @@
-"""How much the whole costs over its bare parts: embed, import, query and memory, in one run.
+"""How much the whole costs over its bare parts: embed, import and query, in one run.
 
 python -m benchmarks.speed [--images 4000]
 """
@@ -9,11 +9,8 @@ import argparse
 import hashlib
 import io
 import os
-import resource
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -157,52 +154,6 @@ def query_latency(work: Path, cells: int = 100_000, width: int = 128) -> list[li
     return rows
 
 
-MEMORY = """
-import resource, sys
-from cellkin.main import main
-try:
-    main(sys.argv[1:])
-except SystemExit as leaving:
-    if leaving.code: raise
-print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
-"""
-
-
-def peak(*arguments: object) -> float:
-    """Peak resident memory of a command in MB."""
-    run = subprocess.run(
-        [sys.executable, "-c", MEMORY, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return int(run.stderr.rsplit("PEAK", 1)[1]) / 1024
-
-
-def memory(work: Path) -> list[list[object]]:
-    """Peak resident memory of embed and classify at 1,000 and 10,000 pictures."""
-    rows: list[list[object]] = []
-    references = work / "references"
-    sources = {count: sample(work / f"n{count}", count) for count in (1000, 10_000)}
-    for count in sources:
-        with Atlas.open(work / f"memory{count}", create=True) as atlas:
-            import_source(atlas, sources[count], dataset="pbc")
-    shutil.copytree(work / "memory1000", references)
-    embeds = {count: peak("embed", work / f"memory{count}") for count in sources}
-    peak("embed", references)
-    classifies = {
-        count: peak("classify", references, folder, "--out", work / f"p{count}.csv")
-        for count, folder in sources.items()
-    }
-    for name, found in (("embed", embeds), ("classify", classifies)):
-        growth = found[10_000] - found[1000]
-        rows.append(
-            [f"{name}: growth of peak memory from 1,000 to 10,000, MB", f"{growth:.0f}",
-             f"{found[1000]:.0f} MB at 1,000", "", "< 50"]
-        )  # fmt: skip
-    return rows
-
-
 def main() -> None:
     """Measure and write the section."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -214,14 +165,12 @@ def main() -> None:
         work = Path(temporary)
         rows = embed_and_import(work / "a", given.images, given.repeats)
         rows += query_latency(work / "b")
-        rows += memory(work / "c")
     body = table(["what", "CellKin", "peer in the same run", "ratio", "target"], rows)
     write_section(
         "speed",
-        "Speed and memory",
+        "Speed",
         f"python -m benchmarks.speed --images {given.images} --repeats {given.repeats}",
-        body + f"\n\nPeak memory of this run: "
-        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB.",
+        body,
         seed=0,
         data_hash=hashlib.sha256((data_folder() / "pbc" / "labels.csv").read_bytes()).hexdigest(),
     )
