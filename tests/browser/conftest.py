@@ -25,7 +25,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 30_000  # milliseconds: test machines may be busy
+PATIENCE = 60_000  # milliseconds: test machines may be busy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
