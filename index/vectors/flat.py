@@ -9,7 +9,7 @@ import numpy as np
 from index.errors import VectorError
 from index.records import Neighbours
 from index.vectors.contract import Source, VectorIndex, found, nothing
-from index.vectors.engine import faiss
+from index.vectors.engine import faiss, search
 
 # Above this many queries, copying the allowed vectors out costs less than asking for each vector
 # of each query whether it is allowed (measured: see docs/atlas.md).
@@ -114,7 +114,7 @@ class FlatIndex(VectorIndex):
         return self._search_selected(block, k, allowed)
 
     def _search_all(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        return self._faiss.search(queries, k)
+        return search(self._faiss, queries, k)
 
     def _search_selected(self, queries: np.ndarray, k: int, allowed: np.ndarray) -> Neighbours:
         """Exact search of the flat vectors, asking of each whether it is allowed."""
@@ -122,9 +122,7 @@ class FlatIndex(VectorIndex):
         mask[self._positions(allowed)] = True
         bits = np.packbits(mask, bitorder="little")
         chosen = faiss.IDSelectorBitmap(bits)
-        similarity, places = self._flat.search(
-            queries, k, params=faiss.SearchParameters(sel=chosen)
-        )
+        similarity, places = search(self._flat, queries, k, faiss.SearchParameters(sel=chosen))
         ids = np.where(places < 0, -1, self.ids()[np.maximum(places, 0)])
         return found(similarity, ids, self.metric)
 
@@ -178,4 +176,4 @@ class HNSWIndex(FlatIndex):
 
     def _search_all(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         effort = faiss.SearchParametersHNSW(efSearch=max(self.effort_search, 2 * k))
-        return self._faiss.search(queries, k, params=effort)
+        return search(self._faiss, queries, k, effort)

@@ -9,7 +9,7 @@ import numpy as np
 from index.errors import VectorError
 from index.records import Neighbours
 from index.vectors.contract import Source, VectorIndex, found, nothing
-from index.vectors.engine import faiss
+from index.vectors.engine import faiss, search
 from index.vectors.flat import FlatIndex
 
 FEWEST = 1024  # below this many vectors there is too little to learn the cells and codes from
@@ -105,7 +105,7 @@ class IVFPQIndex(VectorIndex):
         lists = max(16, int(self.probed * self._faiss.nlist))
         wanted = k if self.source is None else min(self.candidates * k, self.count)
         effort = faiss.SearchParametersIVF(nprobe=min(lists, self._faiss.nlist))
-        similarity, ids = self._faiss.search(block, max(wanted, k), params=effort)
+        similarity, ids = search(self._faiss, block, max(wanted, k), effort)
         if self.source is None:
             return found(similarity, ids, self.metric)
         return self._measured_again(block, ids, k, self.source)
