@@ -130,6 +130,7 @@ class Queue:
         self._since = 0
         self._worker: threading.Thread | None = None
         self._round = 0
+        self._turn = 0  # the round that the worker ranks
 
     @property
     def skipped(self) -> list[int]:
@@ -211,15 +212,16 @@ class Queue:
 
     def _refresh_aside(self) -> None:
         """Rank again on a thread of its own, unless one is at it; call with the lock held."""
-        if self._worker is not None and self._worker.is_alive():
+        if self._worker is not None and self._worker.is_alive() and self._turn == self._round:
             return
         if self.order.rank is None and not self._left_out:
             self._since = 0
             return
         self._round += 1
+        self._turn = self._round
         self._since = 0
         self._worker = threading.Thread(
-            target=self._refresh, args=(self._round,), name="rank", daemon=True
+            target=self._refresh, args=(self._turn,), name="rank", daemon=True
         )
         self._worker.start()
 
@@ -230,6 +232,8 @@ class Queue:
             log.exception("could not work out the order of the queue")
             return
         with self._lock:
+            if turn != self._round:  # the queue was looked at afresh meanwhile: this order is old
+                return
             # The page has already fetched what comes next: that stays.
             promised = self._ranked[:PROMISED]
             order = dict.fromkeys((*promised, *ranked))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import pytest
@@ -130,6 +131,32 @@ def test_labels_of_others_are_seen_when_the_queue_is_ranked_again(
     first = everything(queue)[0]
     opened.add_labels([NewLabel(first, "neutrophil", "someone", "single")])
     queue.restart()
+    queue.wait()
+    assert first not in everything(queue)
+
+
+def test_an_order_begun_before_a_restart_is_dropped(
+    opened: Atlas, queue: Queue, monkeypatch
+) -> None:
+    """A slow ranking must not bring back cells that were labelled while it was at work."""
+    first = everything(queue)[0]
+    queue.wait()
+    gate, ranking = threading.Event(), queue._ranking
+
+    def slow(most: int, turn: int) -> tuple[list[int], int]:
+        found = ranking(most, turn)
+        gate.wait(10)
+        return found
+
+    monkeypatch.setattr(queue, "_ranking", slow)
+    queue._refresh_aside()
+    old = queue._worker
+    opened.add_labels([NewLabel(first, "neutrophil", "someone", "single")])
+    monkeypatch.setattr(queue, "_ranking", ranking)
+    queue.restart()
+    gate.set()
+    assert old is not None
+    old.join()
     queue.wait()
     assert first not in everything(queue)
 
