@@ -30,7 +30,7 @@ from retrieval.model import Model, load_model, read_model_file, shipped_model_pa
 from retrieval.network import EmbeddingNetwork
 from retrieval.reading.importing import import_source
 
-BATCH = 32
+BATCH = 8
 
 
 def seconds(work: Callable[[], object]) -> float:
