@@ -15,6 +15,7 @@ from annotator.exchange_api import exchange
 from annotator.images import images
 from annotator.pages import pages
 from annotator.security import protect
+from annotator.translating import translate
 from index.atlas import Atlas
 
 # Fields of a form beside the file are short; a part larger than this is refused.
@@ -44,6 +45,7 @@ def create_app(config: AnnotatorConfig, atlas: Atlas | None = None) -> Flask:
     app.extensions["desk"] = Desk(config, atlas)
     handle_errors(app)
     protect(app, config)
+    translate(app)
     for blueprint in (pages, api, exchange, images):
         app.register_blueprint(blueprint)
     return app
