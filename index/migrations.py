@@ -11,6 +11,7 @@ from sqlalchemy import text
 from index.database import APPLICATION_ID, Database
 from index.errors import AtlasDamagedError, AtlasTooNewError
 from index.moment import now
+from index.review_tables import MIGRATION as _REVIEW
 
 _CATALOGUE = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
@@ -92,12 +93,29 @@ _PEOPLE = (
         action TEXT NOT NULL, cell_id INTEGER REFERENCES cells(id), detail TEXT NOT NULL)""",
     "CREATE INDEX events_cell ON events (cell_id) WHERE cell_id IS NOT NULL",
 )
+_LABEL_FACTS = (
+    """CREATE TABLE label_facts (
+        label_id INTEGER PRIMARY KEY REFERENCES labels(id),
+        shown TEXT CHECK (shown IN ('blind', 'after_own', 'with_proposal')), policy TEXT,
+        sheet_id INTEGER, seconds REAL CHECK (seconds >= 0), cell_version INTEGER,
+        peers_visible BOOLEAN)""",
+    "CREATE INDEX label_facts_sheet ON label_facts (sheet_id) WHERE sheet_id IS NOT NULL",
+    """CREATE TRIGGER label_facts_keep_update BEFORE UPDATE ON label_facts
+        BEGIN SELECT RAISE(ABORT, 'facts of labels are append-only'); END""",
+    """CREATE TRIGGER label_facts_keep_delete BEFORE DELETE ON label_facts
+        BEGIN SELECT RAISE(ABORT, 'facts of labels are append-only'); END""",
+    """CREATE TRIGGER label_facts_keep_replace BEFORE INSERT ON label_facts
+        WHEN EXISTS (SELECT 1 FROM label_facts WHERE label_id = NEW.label_id)
+        BEGIN SELECT RAISE(ABORT, 'facts of labels are append-only'); END""",
+)
 
 MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0001_catalogue", _CATALOGUE),
     ("0002_labels", _LABELS),
     ("0003_models", _MODELS),
     ("0004_people", _PEOPLE),
+    ("0005_label_facts", _LABEL_FACTS),
+    ("0005_review", _REVIEW),
 )
 
 
