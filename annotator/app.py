@@ -7,13 +7,10 @@ from pathlib import Path
 
 from flask import Flask
 
-from annotator.api import api
 from annotator.config import AnnotatorConfig
 from annotator.desk import Desk
 from annotator.errors import handle_errors
-from annotator.exchange_api import exchange
-from annotator.images import images
-from annotator.pages import pages
+from annotator.rooms import blueprints
 from annotator.security import protect
 from annotator.translating import translate
 from index.atlas import Atlas
@@ -46,7 +43,7 @@ def create_app(config: AnnotatorConfig, atlas: Atlas | None = None) -> Flask:
     handle_errors(app)
     protect(app, config)
     translate(app)
-    for blueprint in (pages, api, exchange, images):
+    for blueprint in blueprints():
         app.register_blueprint(blueprint)
     return app
 

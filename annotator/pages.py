@@ -13,14 +13,19 @@ from annotator.documents import cell_document, class_document
 from annotator.fields import STATES, page_filter, whole_number
 from annotator.keys import COMMANDS
 from annotator.queue import ORDERS
+from annotator.rooms import OWNER, navigation
 
 pages = Blueprint("pages", __name__)
 
 
 @pages.app_context_processor
 def everywhere() -> dict[str, Any]:
-    """What every page shows: who labels, in which atlas."""
-    return {"author": author(), "atlas_name": desk().atlas.path.name, "page": request.endpoint}
+    """What every page shows: who labels, in which atlas, and where one can go."""
+    return {
+        "author": author(),
+        "atlas_name": desk().atlas.path.name,
+        "navigation": navigation(OWNER, request.path),
+    }
 
 
 @pages.app_template_filter("percent")

@@ -110,6 +110,16 @@ labels = _table(
     _id("retracts", "labels.id"),
     _text("time"),
 )
+label_facts = _table(
+    "label_facts",
+    Column("label_id", Integer, ForeignKey("labels.id"), primary_key=True),
+    _text("shown"),
+    _text("policy"),
+    Column("sheet_id", Integer),
+    Column("seconds", Float),
+    Column("cell_version", Integer),
+    Column("peers_visible", Boolean),
+)
 # Derived from labels, kept in the same transaction; class_code is NULL where experts disagree.
 present_labels = _table(
     "present_labels",

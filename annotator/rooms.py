@@ -1,0 +1,78 @@
+"""The rooms of the annotator: its pages and APIs, in one list.
+
+``create_app`` registers what stands in ROOMS and the navigation of every page is built from it. A
+new page is a module with a blueprint, a line here, a test and a row in docs/annotator.md. Imports
+neither torch nor Flask: blueprints are imported when an application is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from annotator.language import mark
+
+READER, REVIEWER, OWNER = "reader", "reviewer", "owner"
+ROLES = (READER, REVIEWER, OWNER)  # each may do what those before it may
+EVERYONE = ROLES
+REVIEWERS = (REVIEWER, OWNER)
+OWNERS = (OWNER,)
+
+
+@dataclass(frozen=True)
+class Room:
+    """One page or API.
+
+    ``blueprint`` is ``module:attribute``; rooms may share one. ``path`` is where the page is, or
+    where the routes of an API begin; with ``nav`` it is linked on every page, in the order of
+    ``order``. Only ``roles`` may enter ``path`` and what lies below it.
+    """
+
+    name: str
+    title: str
+    blueprint: str
+    path: str
+    nav: bool = True
+    roles: tuple[str, ...] = EVERYONE
+    order: int = 0
+
+
+ROOMS: tuple[Room, ...] = (
+    Room("label", mark("Label"), "annotator.pages:pages", "/", order=10),
+    Room("overview", mark("Overview"), "annotator.pages:pages", "/overview", order=80),
+    Room("cells", mark("Cells"), "annotator.pages:pages", "/cells", order=82),
+    Room("classes", mark("Classes"), "annotator.pages:pages", "/classes", order=84),
+    Room("exchange", mark("Import & export"), "annotator.pages:pages", "/exchange", order=86),
+    Room("api", "API", "annotator.api:api", "/api/v1", nav=False),
+    Room("exchange_api", "Exchange", "annotator.exchange_api:exchange", "/api/v1", nav=False),
+    Room("images", "Pictures", "annotator.images:images", "/images", nav=False),
+)
+
+
+def blueprints(rooms: tuple[Room, ...] | None = None) -> list[Any]:
+    """The blueprints of ``rooms`` (None: of all), each once, imported now."""
+    names = dict.fromkeys(room.blueprint for room in (ROOMS if rooms is None else rooms))
+    found = []
+    for name in names:
+        module, _, attribute = name.partition(":")
+        found.append(getattr(import_module(module), attribute))
+    return found
+
+
+def inside(path: str, room: Room) -> bool:
+    """True when ``path`` is the room's or lies below it; below ``/`` lies nothing."""
+    return path == room.path or (room.path != "/" and path.startswith(f"{room.path}/"))
+
+
+def room_at(path: str) -> Room | None:
+    """The room of which ``path`` is a part: the one with the longest path, None without one."""
+    found = [room for room in ROOMS if inside(path, room)]
+    return max(found, key=lambda room: len(room.path), default=None)
+
+
+def navigation(role: str, path: str) -> list[tuple[Room, bool]]:
+    """The rooms that ``role`` finds in the navigation, and whether ``path`` is in each."""
+    here = room_at(path)
+    shown = sorted((room for room in ROOMS if room.nav), key=lambda room: room.order)
+    return [(room, room == here) for room in shown if role in room.roles]
