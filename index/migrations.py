@@ -12,6 +12,7 @@ from index.database import APPLICATION_ID, Database
 from index.errors import AtlasDamagedError, AtlasTooNewError
 from index.moment import now
 from index.review_tables import MIGRATION as _REVIEW
+from index.sheet_tables import MIGRATION as _SHEETS
 
 _CATALOGUE = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
@@ -116,6 +117,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0004_people", _PEOPLE),
     ("0005_label_facts", _LABEL_FACTS),
     ("0005_review", _REVIEW),
+    ("0006_sheets", _SHEETS),
 )
 
 

@@ -1,0 +1,60 @@
+"""The tables of sheets: batches of alike cells proposed as one class, and what became of each."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, Table, Text
+
+from index.schema import metadata
+
+MIGRATION = (
+    # A sheet is kept from the moment it is proposed, so that one begun survives the end of the
+    # program. `parent_id` is the sheet that a failed purity check split.
+    """CREATE TABLE sheet_batches (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, author TEXT NOT NULL,
+        dataset TEXT, class_code TEXT NOT NULL REFERENCES classes(code), model_id TEXT,
+        state TEXT NOT NULL CHECK (state IN ('open', 'accepted', 'split', 'undone', 'dropped')),
+        target REAL NOT NULL CHECK (target BETWEEN 0 AND 1),
+        confidence REAL NOT NULL CHECK (confidence BETWEEN 0 AND 1),
+        catch_rate REAL NOT NULL CHECK (catch_rate BETWEEN 0 AND 1),
+        parent_id INTEGER REFERENCES sheet_batches(id), made TEXT NOT NULL, decided TEXT)""",
+    "CREATE INDEX sheet_batches_open ON sheet_batches (author) WHERE state = 'open'",
+    """CREATE TABLE sheet_cells (
+        sheet_id INTEGER NOT NULL REFERENCES sheet_batches(id),
+        cell_id INTEGER NOT NULL REFERENCES cells(id), position INTEGER NOT NULL,
+        part TEXT NOT NULL CHECK (part IN ('shown', 'folded')), checked BOOLEAN NOT NULL,
+        sure BOOLEAN NOT NULL, probability REAL NOT NULL CHECK (probability BETWEEN 0 AND 1),
+        verdict TEXT CHECK (verdict IN
+            ('passed', 'failed', 'kept', 'corrected', 'taken_out', 'left')),
+        label_id INTEGER REFERENCES labels(id), PRIMARY KEY (sheet_id, cell_id)) WITHOUT ROWID""",
+    "CREATE INDEX sheet_cells_cell ON sheet_cells (cell_id)",
+)
+
+batches = Table(
+    "sheet_batches",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("author", Text),
+    Column("dataset", Text),
+    Column("class_code", Text, ForeignKey("classes.code")),
+    Column("model_id", Text),
+    Column("state", Text),
+    Column("target", Float),
+    Column("confidence", Float),
+    Column("catch_rate", Float),
+    Column("parent_id", Integer, ForeignKey("sheet_batches.id")),
+    Column("made", Text),
+    Column("decided", Text),
+)
+members = Table(
+    "sheet_cells",
+    metadata,
+    Column("sheet_id", Integer, ForeignKey("sheet_batches.id"), primary_key=True),
+    Column("cell_id", Integer, ForeignKey("cells.id"), primary_key=True),
+    Column("position", Integer),
+    Column("part", Text),
+    Column("checked", Boolean),
+    Column("sure", Boolean),
+    Column("probability", Float),
+    Column("verdict", Text),
+    Column("label_id", Integer, ForeignKey("labels.id")),
+)

@@ -1,0 +1,360 @@
+"""Sheets as the atlas keeps them: made, checked, accepted or split, and taken back, each at once.
+
+What a step changes of a sheet and of the labels is one transaction, so that a sheet is found after
+the end of the program as it was left, and its labels all stand or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
+
+from index.errors import CellKinError
+from index.facts import BLIND, WITH_PROPOSAL, LabelFacts, append_with_facts
+from index.filters import among
+from index.labelling import append, taken_back, votes_of
+from index.moment import now
+from index.part import Part
+from index.records import NewLabel
+from index.schema import labels
+from index.sheet_tables import batches, members
+
+OPEN, ACCEPTED, SPLIT, UNDONE, DROPPED = "open", "accepted", "split", "undone", "dropped"
+SHOWN, FOLDED = "shown", "folded"
+PASSED, FAILED, KEPT, CORRECTED, TAKEN_OUT, LEFT = (
+    "passed", "failed", "kept", "corrected", "taken_out", "left"
+)  # fmt: skip
+
+
+class SheetError(CellKinError):
+    """A sheet is asked for something it is not in a state for."""
+
+
+@dataclass(frozen=True)
+class SheetCell:
+    """One cell of a sheet.
+
+    ``part`` is shown or folded (not displayed unless asked for), ``checked`` whether it is shown
+    singly before the sheet counts, ``sure`` whether the proposal was sure of it, ``probability``
+    (0 to 1) that of the sheet's class. ``verdict`` is what became of it, None while open: passed
+    or failed (checked singly), kept, corrected (another class), taken_out (no label), left (it had
+    a label from elsewhere when the sheet was accepted). ``label_id`` is the newest entry of the log
+    by which the sheet spoke on the cell: its label, or the undo of that by ``undo``.
+    """
+
+    cell_id: int
+    part: str = SHOWN
+    checked: bool = False
+    sure: bool = True
+    probability: float = 1.0
+    verdict: str | None = None
+    label_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A batch of cells proposed as one class; see ``docs/sheets.md`` for the states.
+
+    ``target`` is the precision asked of accepted sheets, ``confidence`` how sure the bound is,
+    ``catch_rate`` the share of foreign cells that the reader was taken to notice at a glance.
+    """
+
+    class_code: str
+    author: str
+    dataset: str | None
+    model_id: str | None
+    target: float
+    confidence: float
+    catch_rate: float
+    cells: tuple[SheetCell, ...]
+    parent_id: int | None = None
+    id: int = 0
+    state: str = OPEN
+    made: str = ""
+    decided: str | None = None
+
+    @property
+    def waiting(self) -> tuple[int, ...]:
+        """The cells that are still to be looked at singly, in the order of the sheet."""
+        return tuple(c.cell_id for c in self.cells if c.checked and c.verdict is None)
+
+    @property
+    def open_cells(self) -> tuple[SheetCell, ...]:
+        """The cells on which nothing is decided yet and that are not to be checked."""
+        return tuple(c for c in self.cells if c.verdict is None and not c.checked)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many cells of a class had a verdict, by part and by how sure the proposal was."""
+
+    class_code: str
+    part: str
+    sure: bool
+    verdict: str
+    cells: int
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What accepting did: the ids of the labels, and the cells left because labelled elsewhere."""
+
+    labels: tuple[int, ...]
+    left: tuple[int, ...]
+
+
+def make(atlas: Part, sheets: Sequence[Sheet]) -> list[int]:
+    """Keep new open sheets, on disk before it returns; their ids in the order given."""
+    with atlas.database.write() as connection:
+        return [_insert(connection, sheet) for sheet in sheets]
+
+
+def _insert(connection: Connection, sheet: Sheet) -> int:
+    names = ("class_code", "author", "dataset", "model_id", "target", "confidence", "catch_rate",
+             "parent_id")  # fmt: skip
+    row = {name: getattr(sheet, name) for name in names}
+    made = connection.execute(
+        insert(batches).values(**row, state=OPEN, made=now()).returning(batches.c.id)
+    )
+    sheet_id = int(made.scalar_one())
+    rows = [
+        {**vars(cell), "sheet_id": sheet_id, "position": position}
+        for position, cell in enumerate(sheet.cells)
+    ]
+    connection.execute(insert(members), rows)
+    return sheet_id
+
+
+def sheet(atlas: Part, sheet_id: int) -> Sheet:
+    """One sheet with its cells in their order. Raises SheetError."""
+    with atlas.database.read() as connection:
+        return _sheet(connection, sheet_id)
+
+
+def open_sheets(atlas: Part, author: str) -> list[Sheet]:
+    """The author's open sheets, oldest first."""
+    query = select(batches.c.id).where(batches.c.author == author, batches.c.state == OPEN)
+    with atlas.database.read() as connection:
+        ids = connection.execute(query.order_by(batches.c.id)).scalars().all()
+        return [_sheet(connection, each) for each in ids]
+
+
+def last_accepted(atlas: Part, author: str) -> int | None:
+    """The id of the author's sheet that was accepted last and still stands, or None."""
+    query = select(batches.c.id).where(batches.c.author == author, batches.c.state == ACCEPTED)
+    with atlas.database.read() as connection:
+        return connection.execute(
+            query.order_by(batches.c.decided.desc(), batches.c.id.desc()).limit(1)
+        ).scalar()
+
+
+def reserved(atlas: Part) -> set[int]:
+    """The cells on which an open sheet of anyone still waits for a decision."""
+    query = (
+        select(members.c.cell_id)
+        .join(batches, batches.c.id == members.c.sheet_id)
+        .where(batches.c.state == OPEN, members.c.verdict.is_(None))
+    )
+    with atlas.database.read() as connection:
+        return set(connection.execute(query).scalars())
+
+
+def outcomes(atlas: Part, dataset: str | None) -> list[Outcome]:
+    """What became of the cells of sheets of a data set (None: of those over all data sets).
+
+    A check counts once it is answered, the rest once the sheet is accepted; sheets taken back do
+    not count.
+    """
+    decided = batches.c.state == ACCEPTED
+    checked = batches.c.state.in_((OPEN, ACCEPTED, SPLIT)) & members.c.checked
+    keys = (batches.c.class_code, members.c.part, members.c.sure, members.c.verdict)
+    query = (
+        select(*keys, func.count())
+        .join(batches, batches.c.id == members.c.sheet_id)
+        .where(
+            members.c.verdict.is_not(None),
+            decided | checked,
+            batches.c.dataset.is_(None) if dataset is None else batches.c.dataset == dataset,
+        )
+        .group_by(*keys)
+    )
+    with atlas.database.read() as connection:
+        return [Outcome(*row) for row in connection.execute(query)]
+
+
+def answer_check(
+    atlas: Part, sheet_id: int, label: NewLabel, *, same: bool, seconds: float | None = None
+) -> int:
+    """Record the single, blind label of a checked cell; ``same`` is whether it bears the sheet out.
+
+    Returns the label's id. Raises SheetError where the cell does not wait for it.
+    """
+    with atlas.database.write() as connection:
+        found = _sheet(connection, sheet_id)
+        if found.state != OPEN or label.cell_id not in found.waiting:
+            raise SheetError(
+                f"cell {label.cell_id} does not wait for a check of sheet {sheet_id}",
+                "read the sheet again",
+            )
+        facts = LabelFacts(shown=BLIND, policy="purity check", sheet_id=sheet_id, seconds=seconds)
+        (label_id,) = append_with_facts(connection, atlas, [label], [facts])
+        _verdict(connection, sheet_id, [label.cell_id], PASSED if same else FAILED)
+        _link(connection, sheet_id, {label.cell_id: label_id})
+        return label_id
+
+
+def accept(
+    atlas: Part,
+    sheet_id: int,
+    new: Sequence[NewLabel],
+    *,
+    seconds: float | None = None,
+    policy: str = "sheet",
+) -> Accepted:
+    """Accept a sheet: add the labels ``new``, and take out the cells that have none among them.
+
+    All in one transaction. A cell that came by a label elsewhere since the sheet was made keeps
+    it and is left. Raises SheetError unless the sheet is open and all its checks are answered.
+    """
+    with atlas.database.write() as connection:
+        found = _sheet(connection, sheet_id)
+        _require_open(found)
+        if found.waiting:
+            raise SheetError(
+                f"sheet {sheet_id} has {len(found.waiting)} cells to look at singly first",
+                "answer its checks, then accept it",
+            )
+        mine = {cell.cell_id for cell in found.open_cells}
+        odd = [each.cell_id for each in new if each.cell_id not in mine]
+        if odd:
+            raise SheetError(
+                f"cell {odd[0]} does not wait on sheet {sheet_id}", "read the sheet again"
+            )
+        elsewhere = _standing(connection, mine)
+        given = {each.cell_id: each for each in new if each.cell_id not in elsewhere}
+        facts = LabelFacts(shown=WITH_PROPOSAL, policy=policy, sheet_id=sheet_id, seconds=seconds)
+        ids = append_with_facts(connection, atlas, list(given.values()), [facts] * len(given))
+        _verdict(connection, sheet_id, elsewhere, LEFT)
+        _verdict(connection, sheet_id, mine - elsewhere - set(given), TAKEN_OUT)
+        kept = {c for c, each in given.items() if each.class_code == found.class_code}
+        _verdict(connection, sheet_id, kept, KEPT)
+        _verdict(connection, sheet_id, set(given) - kept, CORRECTED)
+        _link(connection, sheet_id, dict(zip(given, ids, strict=True)))
+        _state(connection, sheet_id, ACCEPTED)
+        return Accepted(tuple(ids), tuple(sorted(elsewhere)))
+
+
+def split(atlas: Part, sheet_id: int, children: Sequence[Sheet]) -> list[int]:
+    """Close an open sheet and keep ``children`` in its place; returns their ids."""
+    with atlas.database.write() as connection:
+        _require_open(_sheet(connection, sheet_id))
+        _state(connection, sheet_id, SPLIT)
+        return [_insert(connection, replace(each, parent_id=sheet_id)) for each in children]
+
+
+def drop(atlas: Part, sheet_id: int) -> None:
+    """Close an open sheet without labels; the answers to its checks stay."""
+    with atlas.database.write() as connection:
+        _require_open(_sheet(connection, sheet_id))
+        _state(connection, sheet_id, DROPPED)
+
+
+def undo(atlas: Part, sheet_id: int, author: str) -> list[int]:
+    """Take back all labels that accepting the sheet gave, in one transaction; ids of the undos.
+
+    What was taken back one by one before stays so. The answers to its checks stay: they were
+    actions of their own. Raises SheetError unless the sheet is accepted.
+    """
+    return _flip(atlas, sheet_id, author, ACCEPTED, UNDONE)
+
+
+def redo(atlas: Part, sheet_id: int, author: str) -> list[int]:
+    """Bring back what ``undo`` took back. Raises SheetError unless the sheet is undone."""
+    return _flip(atlas, sheet_id, author, UNDONE, ACCEPTED)
+
+
+def _flip(atlas: Part, sheet_id: int, author: str, before: str, after: str) -> list[int]:
+    with atlas.database.write() as connection:
+        found = _sheet(connection, sheet_id)
+        if found.state != before:
+            raise SheetError(
+                f"sheet {sheet_id} is {found.state}, allowed is {before}", "read the sheet again"
+            )
+        back = []
+        for cell in found.cells:
+            if cell.verdict not in (KEPT, CORRECTED):
+                continue
+            votes = {vote.id: vote for vote in votes_of(connection, cell.cell_id)}
+            last = votes[cell.label_id or 0]
+            depth, step = 0, last
+            while step.retracts is not None:
+                depth, step = depth + 1, votes[step.retracts]
+            # An even depth: the label stands by it, unless it was taken back one by one since.
+            if last.id not in taken_back(list(votes.values())) and (depth % 2 == 0) == (
+                after == UNDONE
+            ):
+                back.append(
+                    NewLabel(cell.cell_id, last.class_code, author, "undo", retracts=last.id)
+                )
+        ids = append(connection, back, atlas.taxonomy)
+        _link(connection, sheet_id, dict(zip((b.cell_id for b in back), ids, strict=True)))
+        _state(connection, sheet_id, after)
+        return ids
+
+
+def _sheet(connection: Connection, sheet_id: int) -> Sheet:
+    row: Row | None = connection.execute(
+        select(batches).where(batches.c.id == int(sheet_id))
+    ).first()
+    if row is None:
+        raise SheetError(f"there is no sheet {sheet_id}", "open the page of sheets anew")
+    query = select(members).where(members.c.sheet_id == row.id).order_by(members.c.position)
+    names = [each.name for each in fields(SheetCell)]
+    cells = tuple(
+        SheetCell(**{name: each._mapping[name] for name in names})
+        for each in connection.execute(query)
+    )
+    return Sheet(**row._mapping, cells=cells)
+
+
+def _require_open(found: Sheet) -> None:
+    if found.state != OPEN:
+        raise SheetError(
+            f"sheet {found.id} is {found.state}, allowed is open", "ask for the next sheet"
+        )
+
+
+def _standing(connection: Connection, cell_ids: Iterable[int]) -> set[int]:
+    """Those of ``cell_ids`` with a label that stands, whoever gave it."""
+    wanted = sorted(cell_ids)
+    some = select(labels.c.cell_id).where(labels.c.cell_id.in_(among(wanted))).distinct()
+    found = set()
+    for cell_id in connection.execute(some).scalars().all():
+        votes = votes_of(connection, cell_id)
+        gone = taken_back(votes)
+        if any(vote.how != "undo" and vote.id not in gone for vote in votes):
+            found.add(cell_id)
+    return found
+
+
+def _verdict(connection: Connection, sheet_id: int, cell_ids: Iterable[int], verdict: str) -> None:
+    wanted = and_(members.c.sheet_id == sheet_id, members.c.cell_id.in_(among(cell_ids)))
+    connection.execute(update(members).where(wanted).values(verdict=verdict))
+
+
+def _link(connection: Connection, sheet_id: int, by_cell: Mapping[int, int]) -> None:
+    """Note the newest entry of the log by which the sheet spoke on each cell."""
+    if by_cell:
+        wanted = and_(members.c.sheet_id == sheet_id, members.c.cell_id == bindparam("of_cell"))
+        connection.execute(
+            update(members).where(wanted).values(label_id=bindparam("entry")),
+            [{"of_cell": cell, "entry": entry} for cell, entry in by_cell.items()],
+        )
+
+
+def _state(connection: Connection, sheet_id: int, state: str) -> None:
+    connection.execute(
+        update(batches).where(batches.c.id == sheet_id).values(state=state, decided=now())
+    )
