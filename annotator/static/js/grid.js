@@ -169,7 +169,8 @@ export class Grid extends GridView {
     }
   }
 
-  pick(index, shift, toggle = this.options.click !== "replace") {
+  pick(index, shift, control = false) {
+    const toggle = control || this.options.click !== "replace";
     const { id } = this.items[index];
     const many = this.options.select === "many";
     if (many && shift) {
@@ -204,7 +205,7 @@ export class Grid extends GridView {
       const line = this.items.slice(row * this.columns + left, row * this.columns + right + 1);
       ids.push(...line.map((item) => item.id));
     }
-    // A frame that begins on a selected item takes away, as a click there would.
+    // A frame whose first item is selected takes away, as a click there would.
     this.adds ??= !held.has(ids[0]);
     this.selection.replace(this.adds ? [...held, ...ids] : [...held].filter((id) => !ids.includes(id)));
     if (finished) {
