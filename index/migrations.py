@@ -11,6 +11,7 @@ from sqlalchemy import text
 from index.database import APPLICATION_ID, Database
 from index.errors import AtlasDamagedError, AtlasTooNewError
 from index.moment import now
+from index.people_tables import MIGRATION as _ACCOUNTS
 from index.review_tables import MIGRATION as _REVIEW
 from index.sheet_tables import MIGRATION as _SHEETS
 
@@ -118,6 +119,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0005_label_facts", _LABEL_FACTS),
     ("0005_review", _REVIEW),
     ("0006_sheets", _SHEETS),
+    ("0007_people", _ACCOUNTS),
 )
 
 
