@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "query": ("query", "the nearest reference cells of a picture"),
     "classify": ("classify", "a proposal for every cell of a folder, without adding it"),
     "evaluate": ("evaluate", "measure retrieval, classification and calibration"),
+    "agreement": ("agreement", "how far readers agree, with intervals"),
     "map": ("map", "draw the atlas as a UMAP map"),
     "annotate": ("annotate", "label cells in the browser, with evidence"),
     "taxonomy": ("taxonomy", "show the classes, or add one"),
