@@ -1,9 +1,9 @@
 """Which cell to look at next.
 
 The cells without a present label are the candidates. Of these a seeded sample of at most POOL is
-ranked by one of ORDERS; the rest follows when the sample is used up or REFRESH labels have
-changed what the neighbours say. Ranking again happens on a thread of its own, and the new order
-is swapped in whole. Imports neither torch nor Flask.
+ranked by one of ``annotator.queues.ORDERS``; the rest follows when the sample is used up or
+REFRESH labels have changed what the neighbours say. Ranking again happens on a thread of its own,
+and the new order is swapped in whole. Imports neither torch nor Flask.
 """
 
 from __future__ import annotations
@@ -11,17 +11,30 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from annotator.problems import BadRequestError
-from annotator.proposals import Proposals, doubt
+import numpy as np
+
+from annotator.proposals import Proposals
+from annotator.queues import (
+    ORDERS,
+    PROPOSALS,
+    VECTORS,
+    Candidates,
+    Order,
+    known_order,
+    proposed,
+)
 from index.records import CellFilter
 
 if TYPE_CHECKING:
     from index.atlas import Atlas
     from retrieval.answers.proposer import Proposal
+
+__all__ = ["ORDERS", "Queue", "known_order"]
 
 log = logging.getLogger("cellkin.annotator")
 
@@ -29,75 +42,8 @@ POOL = 1000  # cells ranked at once: about a second of neighbour search on one c
 FIRST_POOL = 200  # ranked before the first page, so that it opens at once
 REFRESH = 20  # labels after which the order is worked out again
 PROMISED = 3  # cells at the head that a new order leaves where they are
+COVERED = 2000  # labelled cells by which it is judged what is covered already
 LOW = 5  # cells left in the ranking when it is worked out again
-
-Ranking = dict[int, "Proposal"]
-
-
-def _alternate(*orders: Sequence[int]) -> list[int]:
-    """Take from each order in turn, each cell once."""
-    return list(dict.fromkeys(cell for turn in zip(*orders, strict=True) for cell in turn))
-
-
-def by_doubt(proposals: Ranking) -> list[int]:
-    """Smallest lead of the most probable class over the next first."""
-    return sorted(proposals, key=lambda cell: -doubt(proposals[cell]))
-
-
-def by_novelty(proposals: Ranking) -> list[int]:
-    """The least like anything labelled first."""
-    return sorted(proposals, key=lambda cell: -proposals[cell].novelty)
-
-
-def by_worth(proposals: Ranking) -> list[int]:
-    """In turn the most doubtful and the most novel that is left."""
-    return _alternate(by_doubt(proposals), by_novelty(proposals))
-
-
-def by_certainty(proposals: Ranking) -> list[int]:
-    """The surest first."""
-    return by_doubt(proposals)[::-1]
-
-
-@dataclass(frozen=True)
-class Order:
-    """A way to order the queue. ``rank`` is None where no proposal is needed."""
-
-    name: str
-    title: str
-    help: str
-    rank: Callable[[Ranking], list[int]] | None = None
-    shuffled: bool = True
-
-
-_ORDERS = (
-    Order(
-        "worth",
-        "Most worth a look",
-        "in turn the most doubtful cell and the one most unlike anything labelled",
-        by_worth,
-    ),
-    Order(
-        "doubtful",
-        "Most doubtful",
-        "smallest lead of the most probable class over the next",
-        by_doubt,
-    ),
-    Order("novel", "Most novel", "most unlike anything labelled", by_novelty),
-    Order("certain", "Surest", "largest lead first: quick to confirm", by_certainty),
-    Order("random", "Random", "every cell equally likely: for honest estimates"),
-    Order("imported", "As imported", "in the order of import", shuffled=False),
-)
-ORDERS: dict[str, Order] = {order.name: order for order in _ORDERS}
-
-
-def known_order(name: object) -> Order:
-    """The order of that name. Raises BadRequestError naming the allowed ones."""
-    if not isinstance(name, str) or name not in ORDERS:
-        raise BadRequestError(
-            f"order is {name!r}, allowed is one of {', '.join(ORDERS)}", "name one of these"
-        )
-    return ORDERS[name]
 
 
 class Queue:
@@ -189,8 +135,7 @@ class Queue:
             worker.join()
 
     def _candidates(self) -> list[int]:
-        limit = CellFilter(datasets=(self.dataset,) if self.dataset else (), labelled=False)
-        return [int(cell) for cell in self._atlas.cell_ids(limit)]
+        return [int(cell) for cell in self._atlas.cell_ids(self._limit(labelled=False))]
 
     def _ranking(self, most: int, turn: int) -> tuple[list[int], int]:
         """A new order of at most ``most`` candidates, and how many candidates it leaves out."""
@@ -198,12 +143,54 @@ class Queue:
         if self.order.shuffled:
             random.Random(self._seed + turn).shuffle(candidates)
         sample = candidates[:most]
-        if self.order.rank is not None:
-            proposals = self._proposals.propose(sample)
-            ranked = self.order.rank(proposals)
-            # Cells without a proposal (no embedding, no reference yet) follow in their order.
-            sample = ranked + [c for c in sample if c not in proposals]
+        ranked = self._put_in_order(sample, turn)
+        # Cells of which too little is known (no embedding, no reference yet) follow.
+        placed = set(ranked)
+        sample = ranked + [c for c in sample if c not in placed]
         return sample, len(candidates) - len(sample)
+
+    def _put_in_order(self, sample: list[int], turn: int) -> list[int]:
+        """Those of ``sample`` of which the order knows enough, in its order.
+
+        Where proposals are needed and there is none at all yet, typical cells come first: they are
+        what proposals are best begun with.
+        """
+        proposals = self._proposals.propose(sample) if self.order.needs >= PROPOSALS else {}
+        order = self.order
+        if order.needs >= PROPOSALS and not proposals:
+            order = ORDERS["typical"]
+        found = self._candidates_of(order, sample, proposals, self._seed + turn)
+        return [int(found.ids[row]) for row in order.rank(found)]
+
+    def _candidates_of(
+        self, order: Order, sample: list[int], proposals: dict[int, Proposal], seed: int
+    ) -> Candidates:
+        if order.needs < VECTORS:
+            return Candidates(ids=np.array(sample, dtype=np.int64), seed=seed)
+        model_id = self._proposals.model_id
+        if model_id is None:
+            return Candidates(ids=np.zeros(0, dtype=np.int64))
+        wanted = [c for c in sample if c in proposals] if order.needs >= PROPOSALS else sample
+        ids, vectors = self._atlas.embeddings_of(model_id, wanted)
+        present = self._atlas.present_labels(self._limit(labelled=True))
+        tree = self._atlas.taxonomy
+        counts = Counter(tree.at_level(code, "class") or code for code in present.values())
+        found = Candidates(ids=ids, vectors=vectors, counts=counts, seed=seed)
+        if order.needs >= PROPOSALS:
+            classes, matrix, novelty = proposed(proposals, ids.tolist())
+            contested = np.isin(ids, self._atlas.disputed())
+            return replace(
+                found,
+                classes=classes,
+                probabilities=matrix,
+                novelty=novelty,
+                contested=contested,
+            )
+        labelled = list(present)[-COVERED:]
+        return replace(found, labelled=self._atlas.embeddings_of(model_id, labelled)[1])
+
+    def _limit(self, *, labelled: bool) -> CellFilter:
+        return CellFilter(datasets=(self.dataset,) if self.dataset else (), labelled=labelled)
 
     def _rank(self, most: int) -> None:
         self._round += 1
@@ -214,7 +201,7 @@ class Queue:
         """Rank again on a thread of its own, unless one is at it; call with the lock held."""
         if self._worker is not None and self._worker.is_alive() and self._turn == self._round:
             return
-        if self.order.rank is None and not self._left_out:
+        if self.order.needs < VECTORS and not self._left_out:
             self._since = 0
             return
         self._round += 1

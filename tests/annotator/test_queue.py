@@ -3,45 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 
 import pytest
 
 from annotator.problems import BadRequestError
-from annotator.proposals import Proposals, doubt
-from annotator.queue import ORDERS, Queue, by_certainty, by_doubt, by_novelty, by_worth
+from annotator.proposals import Proposals
+from annotator.queue import ORDERS, Queue
 from index import Atlas, NewLabel
-
-
-@dataclass(frozen=True)
-class Said:
-    """As much of a proposal as ordering needs."""
-
-    probabilities: dict[str, float]
-    novelty: float
-
-
-RANKING = {
-    1: Said({"a": 0.9, "b": 0.1}, 0.2),
-    2: Said({"a": 0.5, "b": 0.5}, 0.1),
-    3: Said({"a": 0.7, "b": 0.3}, 0.9),
-    4: Said({"a": 1.0}, 0.95),
-}
-
-
-def test_doubt_is_the_missing_lead() -> None:
-    assert doubt(RANKING[1]) == pytest.approx(0.2)
-    assert doubt(RANKING[2]) == 1.0
-    assert doubt(RANKING[4]) == 0.0
-
-
-def test_orders_by_hand() -> None:
-    assert by_doubt(RANKING) == [2, 3, 1, 4]
-    assert by_novelty(RANKING) == [4, 3, 1, 2]
-    assert by_certainty(RANKING) == [4, 1, 3, 2]
-    # in turn: doubtful 2, novel 4, doubtful 3, (novel 3 is taken), doubtful 1
-    assert by_worth(RANKING) == [2, 4, 3, 1]
-    assert by_worth({}) == []
 
 
 @pytest.fixture
