@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from index.database import APPLICATION_ID, Database
 from index.errors import AtlasDamagedError, AtlasTooNewError
+from index.explore_tables import MIGRATION as _EXPLORE
 from index.moment import now
 from index.people_tables import MIGRATION as _ACCOUNTS
 from index.review_tables import MIGRATION as _REVIEW
@@ -120,6 +121,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0005_review", _REVIEW),
     ("0006_sheets", _SHEETS),
     ("0007_people", _ACCOUNTS),
+    ("0008_explore", _EXPLORE),
 )
 
 
