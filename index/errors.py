@@ -85,6 +85,14 @@ class UnknownUserError(AtlasError):
     """A user that the atlas does not hold."""
 
 
+class AccountError(AtlasError):
+    """An invitation, a name, a role or a token that does not count."""
+
+
+class AssignmentError(AtlasError):
+    """Work that cannot be shared out as asked."""
+
+
 class RecordError(AtlasError):
     """A cell, filter, document or user with values outside what is allowed."""
 

@@ -40,9 +40,19 @@ class Part:
         detail: dict[str, Any],
         cell_id: int | None = None,
     ) -> None:
-        """Write to the audit trail, within the caller's transaction."""
-        connection.execute(
-            insert(events).values(
-                time=now(), author=author, action=action, cell_id=cell_id, detail=detail
-            )
+        record(connection, author, action, detail, cell_id)
+
+
+def record(
+    connection: Connection,
+    author: str,
+    action: str,
+    detail: dict[str, Any],
+    cell_id: int | None = None,
+) -> None:
+    """Write to the audit log, within the caller's transaction."""
+    connection.execute(
+        insert(events).values(
+            time=now(), author=author, action=action, cell_id=cell_id, detail=detail
         )
+    )
