@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
+from index.browse_tables import MIGRATION as _BROWSE
 from index.database import APPLICATION_ID, Database
 from index.errors import AtlasDamagedError, AtlasTooNewError
 from index.explore_tables import MIGRATION as _EXPLORE
@@ -122,6 +123,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0006_sheets", _SHEETS),
     ("0007_people", _ACCOUNTS),
     ("0008_explore", _EXPLORE),
+    ("0009_browse", _BROWSE),
 )
 
 
