@@ -40,6 +40,22 @@ class Room:
 
 ROOMS: tuple[Room, ...] = (
     Room("label", mark("Label"), "annotator.pages:pages", "/", order=10),
+    Room(
+        "review",
+        mark("Review"),
+        "annotator.review.views:review",
+        "/review",
+        roles=REVIEWERS,
+        order=60,
+    ),
+    Room(
+        "review_api",
+        "Review",
+        "annotator.review.views:review",
+        "/api/v1/review",
+        nav=False,
+        roles=REVIEWERS,
+    ),
     Room("overview", mark("Overview"), "annotator.pages:pages", "/overview", order=80),
     Room("cells", mark("Cells"), "annotator.pages:pages", "/cells", order=82),
     Room("classes", mark("Classes"), "annotator.pages:pages", "/classes", order=84),

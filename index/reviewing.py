@@ -14,10 +14,11 @@ from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from index.errors import LabelError, RecordError
+from index.facts import LabelFacts, append_with_facts
 from index.filters import among, unknown_dataset
-from index.labelling import Vote, append, standing, undo, unknown_cell
+from index.labelling import Vote, standing, undo, unknown_cell
 from index.moment import now
-from index.part import Part
+from index.part import Part, record
 from index.records import Label, NewLabel
 from index.review_tables import decisions, pixel_sizes, skipped
 from index.schema import cells, datasets, labels
@@ -50,11 +51,17 @@ class Decision:
 
 
 def adjudicate(
-    atlas: Part, queue: str, label: NewLabel, *, other_id: int | None = None
+    atlas: Part,
+    queue: str,
+    label: NewLabel,
+    *,
+    other_id: int | None = None,
+    facts: LabelFacts | None = None,
 ) -> tuple[int, int]:
     """Give a cell its adjudicated ``label``; returns the ids of decision and label.
 
-    Both are on disk, in one transaction, when this returns; no former label is touched.
+    Both are on disk, in one transaction, with the ``facts`` of the label, when this returns; no
+    former label is touched.
     """
     if label.how != "adjudicated":
         raise LabelError(
@@ -63,7 +70,7 @@ def adjudicate(
         )
     with atlas.database.write() as connection:
         row = _row(connection, queue, label.author, label.cell_id, other_id, label.note)
-        (label_id,) = append(connection, [label], atlas.taxonomy)
+        (label_id,) = append_with_facts(connection, atlas, [label], [facts or LabelFacts()])
         row |= {"verdict": "adjudicated", "label_id": label_id, "upto": label_id}
         return _put(connection, row), label_id
 
@@ -219,6 +226,8 @@ def set_pixel_size(atlas: Part, dataset: str, micrometres: float, author: str) -
             .values(dataset_id=known[dataset], **row)
             .on_conflict_do_update(set_=row)
         )
+        detail = {"dataset": dataset, "micrometres": float(micrometres)}
+        record(connection, author, "pixel size", detail)
 
 
 def pixel_sizes_of(atlas: Part) -> dict[str, float]:
@@ -280,4 +289,7 @@ def _newest(connection: Connection, row: Any) -> int:
 
 def _put(connection: Connection, row: dict[str, Any]) -> int:
     made = connection.execute(insert(decisions).values(**row).returning(decisions.c.id))
-    return int(made.scalar_one())
+    number = int(made.scalar_one())
+    detail = {"decision": number, "queue": row["queue"], "label": row["label_id"]}
+    record(connection, row["author"], f"review: {row['verdict']}", detail, row["cell_id"])
+    return number

@@ -1,0 +1,1 @@
+"""The Review room: what should be looked at again, and what a third reader decides."""

@@ -1,0 +1,104 @@
+// The review by keyboard, the evidence when it is asked for, and the time a decision takes.
+
+import { get } from "./api.js";
+import { Adjust } from "./adjust.js";
+import { bar, byId, make, percent, swatch } from "./dom.js";
+import { text } from "./language.js";
+import { keepLevel } from "./scale.js";
+
+const opened = performance.now();
+
+function showEvidence({ proposal, no_proposal: reason }) {
+  const body = byId("evidence-body");
+  if (!proposal) {
+    body.replaceChildren(make("p", { text: reason.message }), make("p", { text: reason.remedy }));
+    return;
+  }
+  byId("proposal-token").value = proposal.token;
+  byId("evidence-seen").value = "yes";
+  const votes = proposal.votes.map((row) =>
+    make("div", { class: "vote" },
+      make("span", { class: "vote-name" }, swatch(row.code),
+        make("span", { class: "vote-label", text: row.name })),
+      bar(row.share, row.code, `${row.name}: ${percent(row.share)}`),
+      make("span", { class: "number faint",
+        text: text("{count} of {total}", { count: row.count, total: proposal.evidence.length }) })));
+  const near = proposal.evidence.map((each) =>
+    make("li", { class: "neighbour" },
+      make("img", { src: each.thumbnail, width: 104, height: 104, decoding: "async",
+        alt: text("Cell {id}", { id: each.cell }) }),
+      make("span", { class: "neighbour-words" },
+        make("span", { class: "neighbour-class" }, swatch(each.class.code),
+          make("span", { text: each.class.short }),
+          make("span", { class: "number", text: each.distance.toFixed(3) })),
+        make("span", { class: "faint-tiny", text: each.slide ?? each.patient ?? each.dataset }))));
+  body.replaceChildren(
+    make("p", { text: `${proposal.class.name}: ${percent(proposal.probability)}. ` +
+      proposal.words.novelty }),
+    make("div", { class: "votes" }, ...votes),
+    make("ol", { class: "neighbours" }, ...near),
+  );
+}
+
+function lookAtEvidence(details) {
+  details.addEventListener("toggle", async () => {
+    if (!details.open || details.dataset.asked) {
+      return;
+    }
+    details.dataset.asked = "yes";
+    const body = byId("evidence-body");
+    body.textContent = text("Looking …");
+    try {
+      showEvidence(await get(details.dataset.from.replace("/api/v1", "")));
+    } catch (error) {
+      body.textContent = error.words ?? String(error);
+      delete details.dataset.asked;
+    }
+  });
+}
+
+/** What a key presses: a button or link of the page, or nothing. */
+function meant(key) {
+  const named = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  const others = {
+    "ArrowLeft": byId("before"),
+    "ArrowRight": byId("after"),
+    "u": byId("take-back"),
+    "Enter": byId("begin"),
+    "e": document.querySelector("#evidence summary"),
+  };
+  return named ?? others[key.length === 1 ? key.toLowerCase() : key] ?? null;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat
+      || event.target.closest("input, select, textarea")
+      || (event.key === "Enter" && event.target.closest("a, button, summary"))) {
+    return;
+  }
+  if (event.key === "/" && byId("other")) {
+    event.preventDefault();
+    byId("other").focus();
+    return;
+  }
+  const element = meant(event.key);
+  if (element) {
+    event.preventDefault();
+    element.click();
+  }
+});
+
+for (const form of document.querySelectorAll(".decide")) {
+  form.addEventListener("submit", () => {
+    const seconds = byId("seconds");
+    if (form.contains(seconds)) {
+      seconds.value = ((performance.now() - opened) / 1000).toFixed(1);
+    }
+  });
+}
+
+if (byId("adjust")) {
+  new Adjust();
+  keepLevel();
+  lookAtEvidence(byId("evidence"));
+}
