@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from annotator.documents import Document, brief_documents, named
+from index.browsing import Wanted, cells_by_dataset, flagged, how_many, page_of, tallies
 
 if TYPE_CHECKING:
     from annotator.desk import Desk
     from index.records import CellFilter
 
+LARGEST_PAGE = 500  # cells that one request may ask for
+
 
 def browse(
-    desk: Desk, wanted: tuple[CellFilter, str, str], page: int, size: int | None = None
+    desk: Desk,
+    asked: tuple[CellFilter, str, str],
+    before: int | None = None,
+    size: int | None = None,
 ) -> Document:
-    """One page of the cells within a filter (see ``fields.page_filter``), newest cell first."""
-    limit, state, text = wanted
-    size = size or desk.config.page_size
-    ids = desk.atlas.cell_ids(limit)
-    if state == "disputed":
-        ids = np.intersect1d(ids, np.asarray(desk.atlas.disputed(), dtype=np.int64))
-    if text:
-        table = desk.atlas.table(limit)
-        said = table["file"] + "\n" + table["patient"].fillna("") + "\n" + table["slide"].fillna("")
-        has = said.str.lower().str.contains(text.lower(), regex=False).to_numpy(dtype=bool)
-        ids = np.intersect1d(ids, table["id"].to_numpy(dtype=np.int64)[has])
-    ids = ids[::-1]
-    pages = max(1, -(-len(ids) // size))
-    page = min(page, pages)
-    shown = [int(cell) for cell in ids[(page - 1) * size : page * size]]
+    """A page of the cells asked for (see ``fields.page_filter``), newest first.
+
+    ``before`` is the last cell of the page before; ``next`` of the answer is what to give as
+    ``before`` for the page after, None at the end. ``exact`` is false where a text was found too
+    often to be counted: ``total`` then says "at least". The first page alone is counted.
+    """
+    limit, state, text = asked
+    wanted = Wanted(limit, disputed=state == "disputed", text=text)
+    size = min(size or desk.config.page_size, LARGEST_PAGE)
+    shown = page_of(desk.atlas, wanted, size, before)
+    total, exact = how_many(desk.atlas, wanted) if before is None else (None, True)
     return {
         "cells": brief_documents(desk, shown),
-        "total": len(ids),
-        "page": page,
-        "pages": pages,
+        "total": total,
+        "exact": exact,
+        "next": shown[-1] if len(shown) == size else None,
         "page_size": size,
         "state": state,
     }
@@ -45,19 +45,22 @@ def browse(
 def overview(desk: Desk) -> Document:
     """Counts by class and data set; a class counts what is labelled as it or below it."""
     atlas, taxonomy = desk.atlas, desk.atlas.taxonomy
-    table = atlas.table()
-    datasets = [str(name) for name in atlas.datasets()["name"]]
-    known = table[table["class_code"].notna()]
-    counted = Counter(zip(known["class_code"], known["dataset"], strict=True))
+    sets = cells_by_dataset(atlas)
     classes: dict[str, Counter[str]] = {}
     exact: Counter[str] = Counter()
-    for (code, dataset), count in counted.items():
-        exact[code] += count
-        for each in (code, *(above.code for above in taxonomy.ancestors(code))):
-            classes.setdefault(each, Counter())[dataset] += count
-    totals = table.groupby("dataset").size()
-    labelled = known.groupby("dataset").size()
-    disputed = int(table["disputed"].sum())
+    labelled: Counter[str] = Counter()
+    authors: Counter[str] = Counter()
+    disputed = 0
+    for each in tallies(atlas):
+        if not each.class_code:
+            disputed += each.cells
+            continue
+        exact[each.class_code] += each.cells
+        labelled[each.dataset] += each.cells
+        authors[each.author] += each.cells
+        above = (node.code for node in taxonomy.ancestors(each.class_code))
+        for code in (each.class_code, *above):
+            classes.setdefault(code, Counter())[each.dataset] += each.cells
     rows = [
         {
             **(named(taxonomy, node.code) or {}),
@@ -65,29 +68,25 @@ def overview(desk: Desk) -> Document:
             "parent": node.parent,
             "labelled": classes[node.code].total(),
             "exactly": exact[node.code],
-            "by_dataset": {name: classes[node.code][name] for name in datasets},
+            "by_dataset": {name: classes[node.code][name] for name in sets},
         }
         for node in taxonomy.nodes.values()
         if node.code in classes
     ]
     return {
-        "total": len(table),
-        "labelled": len(known),
+        "total": sum(sets.values()),
+        "labelled": labelled.total(),
         "disputed": disputed,
-        "flagged": int(table["flagged"].sum()),
+        "flagged": flagged(atlas),
         "datasets": [
-            {
-                "name": name,
-                "cells": int(totals.get(name, 0)),
-                "labelled": int(labelled.get(name, 0)),
-            }
-            for name in datasets
+            {"name": name, "cells": count, "labelled": labelled[name]}
+            for name, count in sets.items()
         ],
         "classes": rows,
-        "authors": _authors(known),
+        "authors": [{"name": name, "labelled": count} for name, count in authors.most_common()],
     }
 
 
-def _authors(known: Any) -> list[dict[str, Any]]:
-    counts = known["author"].value_counts()
-    return [{"name": str(name), "labelled": int(count)} for name, count in counts.items()]
+def authors(desk: Desk) -> list[str]:
+    """Who gave the present labels, by name."""
+    return sorted({each.author for each in tallies(desk.atlas)} - {""})

@@ -8,12 +8,14 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as BaseResponse
 
 from annotator.api import author, desk, next_document, reader
-from annotator.browse import browse, overview
+from annotator.browse import authors, browse, overview
 from annotator.documents import cell_document, class_document
 from annotator.fields import STATES, page_filter, whole_number
 from annotator.keys import COMMANDS
 from annotator.queue import ORDERS
-from annotator.rooms import OWNER, navigation
+from annotator.rooms import navigation
+from annotator.viewer import viewer
+from index.browsing import cells_by_dataset
 
 pages = Blueprint("pages", __name__)
 
@@ -21,10 +23,12 @@ pages = Blueprint("pages", __name__)
 @pages.app_context_processor
 def everywhere() -> dict[str, Any]:
     """What every page shows: who labels, in which atlas, and where one can go."""
+    who = viewer()
     return {
-        "author": author(),
-        "atlas_name": desk().atlas.path.name,
-        "navigation": navigation(OWNER, request.path),
+        "author": who.name if who is not None else None,
+        "person": who,
+        "atlas_name": desk().whole.path.name,
+        "navigation": navigation(who.role, request.path) if who is not None else [],
     }
 
 
@@ -96,16 +100,16 @@ def set_queue() -> BaseResponse:
 def cells() -> str:
     """Cells by filter."""
     wanted = page_filter(request.args)
-    found = browse(desk(), wanted, whole_number(request.args, "page", 1) or 1)
+    found = browse(desk(), wanted, whole_number(request.args, "before", 1))
     return render_template(
         "cells.html",
         found=found,
         given=request.args,
         states=STATES,
         classes=classes(),
-        datasets=[str(name) for name in desk().atlas.datasets()["name"]],
-        authors=desk().authors(),
-        query={name: v for name, v in request.args.items() if name != "page" and v},
+        datasets=list(cells_by_dataset(desk().atlas)),
+        authors=authors(desk()),
+        query={name: v for name, v in request.args.items() if name != "before" and v},
     )
 
 
@@ -132,9 +136,7 @@ def add_class() -> BaseResponse:
 @pages.get("/exchange")
 def exchange() -> str:
     """Labels in and out."""
-    return render_template(
-        "exchange.html", datasets=[str(name) for name in desk().atlas.datasets()["name"]]
-    )
+    return render_template("exchange.html", datasets=list(cells_by_dataset(desk().atlas)))
 
 
 @pages.get("/classes.css")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from index.browsing import Wanted, embedded, how_many
 from index.records import CellFilter
 from retrieval.answers.errors import NoReferencesError
 from retrieval.answers.voting import TEMPERATURE
@@ -181,4 +182,7 @@ def unembedded(atlas: Atlas, datasets: tuple[str, ...] = ()) -> int:
     """How many cells have no embedding under the active model; all of them without a model."""
     limit = CellFilter(datasets=datasets)
     model_id = atlas.active_model
-    return len(atlas.without_embedding(model_id, limit)) if model_id else atlas.count(limit)
+    if model_id and datasets:
+        return len(atlas.without_embedding(model_id, limit))
+    total, _ = how_many(atlas, Wanted(limit))
+    return total - embedded(atlas, model_id) if model_id else total

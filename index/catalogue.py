@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, Select, func, insert, select, update
 
+from index.browsing import cells_by_dataset, tallies
 from index.errors import RecordError
 from index.filters import among, conditions, unknown_dataset
 from index.importing import BATCH, Importer
@@ -75,26 +77,18 @@ class CataloguePart(Part):
         """A table of the data sets: name, root, licence, citation, cells, labelled (counts)."""
         import pandas as pd
 
-        query = (
-            select(
-                datasets.c.name,
-                datasets.c.root,
-                datasets.c.licence,
-                datasets.c.citation,
-                func.count(cells.c.id).label("cells"),
-                func.count(present_labels.c.class_code).label("labelled"),
-            )
-            .select_from(
-                datasets.outerjoin(cells, cells.c.dataset_id == datasets.c.id).outerjoin(
-                    present_labels, present_labels.c.cell_id == cells.c.id
-                )
-            )
-            .group_by(datasets.c.id)
-            .order_by(datasets.c.id)
-        )
+        columns = (datasets.c.name, datasets.c.root, datasets.c.licence, datasets.c.citation)
         with self.database.read() as connection:
-            result = connection.execute(query)
-            return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+            result = connection.execute(select(*columns).order_by(datasets.c.id))
+            found = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+        labelled: Counter[str] = Counter()
+        for each in tallies(self):
+            labelled[each.dataset] += each.cells if each.class_code else 0
+        counts = cells_by_dataset(self)
+        return found.assign(
+            cells=[counts.get(name, 0) for name in found["name"]],
+            labelled=[labelled[name] for name in found["name"]],
+        )
 
     def _dataset_id(self, name: str) -> int:
         with self.database.read() as connection:

@@ -145,9 +145,12 @@ def test_the_overview_adds_up(browser) -> None:
 def test_browsing_by_filter_and_page(make_app, drawn, browse_as) -> None:
     browser = browse_as(make_app(drawn, page_size=5).test_client())
     found = browser.get("/api/v1/cells").json
-    assert (found["total"], found["pages"], len(found["cells"])) == (24, 5, 5)
+    assert (found["total"], found["exact"], found["next"]) == (24, True, 20)
     assert [cell["id"] for cell in found["cells"]] == [24, 23, 22, 21, 20]
-    assert len(browser.get("/api/v1/cells?page=99").json["cells"]) == 4
+    last = browser.get("/api/v1/cells?before=5").json
+    assert [cell["id"] for cell in last["cells"]] == [4, 3, 2, 1]
+    assert last["next"] is None
+    assert len(browser.get("/api/v1/cells?before=20&size=9").json["cells"]) == 9
     assert browser.get("/api/v1/cells?class=leukocyte").json["total"] == 18
     assert browser.get("/api/v1/cells?state=unlabelled").json["total"] == 12
     assert browser.get("/api/v1/cells?state=all&text=cell_00").json["total"] == 2

@@ -29,8 +29,8 @@ API = [
     # method, path, body, status, type
     ("GET", "/api/v1/next?without=x", None, 400, "bad_request"),
     ("GET", "/api/v1/cells?state=odd", None, 400, "bad_request"),
-    ("GET", "/api/v1/cells?page=-1", None, 400, "bad_request"),
-    ("GET", "/api/v1/cells?page=0", None, 400, "bad_request"),
+    ("GET", "/api/v1/cells?before=-1", None, 400, "bad_request"),
+    ("GET", "/api/v1/cells?size=0", None, 400, "bad_request"),
     ("GET", "/api/v1/cells?dataset=none", None, 404, "unknown_dataset"),
     ("GET", "/api/v1/cells?class=none", None, 422, "unknown_class"),
     ("GET", "/api/v1/cells/999", None, 404, "unknown_cell"),
