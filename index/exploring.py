@@ -1,4 +1,4 @@
-"""Selections, example pictures and saved searches of an atlas, and finding cells by their words.
+"""Selections, example pictures and saved searches of an atlas.
 
 Functions over any part of an atlas, as in ``index.facts``; the tables are in ``explore_tables``.
 """
@@ -13,30 +13,23 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Integer,
     Row,
-    column,
     delete,
-    func,
     insert,
     select,
-    table,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from index.errors import AtlasError, UnknownModelError
-from index.explore_tables import TEXTS, examples, searches, selections
-from index.filters import among, conditions
+from index.explore_tables import examples, searches, selections
+from index.filters import among
 from index.labelling import unknown_cell
 from index.moment import now
 from index.part import Part
-from index.records import CellFilter
-from index.schema import cells, models, present_labels
+from index.schema import cells, datasets, models, present_labels
 
 ORIGINS = ("map", "cluster", "spread", "search", "list")
-LEAST_TEXT = 3  # letters: the index of words is of trigrams
 
 
 class SelectionError(AtlasError):
@@ -45,10 +38,6 @@ class SelectionError(AtlasError):
 
 class UnknownSelectionError(SelectionError):
     """A selection, example or saved search that the atlas does not hold."""
-
-
-class SearchTextError(AtlasError):
-    """A text that the index of words cannot look for."""
 
 
 @dataclass(frozen=True)
@@ -132,51 +121,19 @@ def _check_cells(connection: Connection, ids: list[int]) -> None:
             raise unknown_cell(each)
 
 
-# finding cells ---------------------------------------------------------------------------------
+# what a map says of its cells -----------------------------------------------------------------
 
 
-def find_cells(
-    atlas: Part,
-    wanted: CellFilter,
-    *,
-    text: str = "",
-    disputed: bool = False,
-    offset: int = 0,
-    limit: int | None = None,
-) -> tuple[np.ndarray, int]:
-    """Cells within ``wanted`` about which ``text`` is written, newest first.
-
-    ``text`` (case does not matter, at least LEAST_TEXT letters or empty) is looked for in file,
-    patient, slide, data set, field, stain and scanner through an index of trigrams: the cells are
-    not read. ``disputed`` asks for labels that disagree. Returns ids int64 [N], ``limit`` of them
-    from ``offset`` on, and how many there are in all. Raises SearchTextError, UnknownDatasetError,
-    UnknownClassError.
-    """
+def origins_and_classes(atlas: Part, cell_ids: np.ndarray) -> tuple[list[str], list[str | None]]:
+    """Data set, and class code of the present label (None without one), of each of N cells."""
+    home = cells.join(datasets, datasets.c.id == cells.c.dataset_id).outerjoin(
+        present_labels, present_labels.c.cell_id == cells.c.id
+    )
+    query = select(cells.c.id, datasets.c.name, present_labels.c.class_code).select_from(home)
     with atlas.database.read() as connection:
-        found = conditions(wanted, atlas.taxonomy, connection)
-        if text:
-            found.append(says(text))
-        if disputed:
-            undecided = select(present_labels.c.cell_id)
-            found.append(cells.c.id.in_(undecided.where(present_labels.c.class_code.is_(None))))
-        total = connection.execute(select(func.count()).select_from(cells).where(*found)).scalar()
-        query = select(cells.c.id).where(*found).order_by(cells.c.id.desc())
-        rows = atlas.database.tuples(connection, query.limit(limit).offset(offset))
-    return np.fromiter((row[0] for row in rows), np.int64, len(rows)), int(total or 0)
-
-
-def says(text: str) -> ColumnElement[bool]:
-    """The condition that ``text`` is written about a cell. Raises SearchTextError."""
-    text = text.replace("\0", "").strip()
-    if len(text) < LEAST_TEXT:
-        raise SearchTextError(
-            f"the text to look for is {text!r}, allowed are {LEAST_TEXT} letters or more",
-            "write more of it",
-        )
-    phrase = '"' + text.replace('"', '""') + '"'
-    matching: ColumnElement[bool] = column(TEXTS).op("MATCH")(phrase)
-    rows = select(column("rowid", Integer)).select_from(table(TEXTS)).where(matching)
-    return cells.c.id.in_(rows)
+        known = {row[0]: row for row in atlas.database.tuples(connection, query)}
+    rows = [known[each] for each in np.asarray(cell_ids).tolist()]
+    return [row[1] for row in rows], [row[2] for row in rows]
 
 
 # example pictures ------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from retrieval.maps.draw import draw_map
 from retrieval.maps.groups import COLOURS, Group, Grouping, grouping
 from retrieval.maps.layout import KeptMap, MapError, fit, load_map, place
 from retrieval.maps.page import write_page
+from retrieval.maps.sight import Sight, load_sight, sight_file
 
 __all__ = [
     "COLOURS",
@@ -13,12 +14,15 @@ __all__ = [
     "Grouping",
     "KeptMap",
     "MapError",
+    "Sight",
     "draw_map",
     "fit",
     "grouping",
     "load_map",
+    "load_sight",
     "map_atlas",
     "map_file",
     "place",
+    "sight_file",
     "write_page",
 ]

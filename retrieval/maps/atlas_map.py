@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,13 @@ from retrieval.maps.layout import KeptMap, MapError, fit, load_map
 
 FOLDER = "maps"
 BATCH = 1024
+
+# Told what is under way ("layout", "placing" or "novelty"), how many cells are done, of how many.
+Report = Callable[[str, int, int], None]
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +54,14 @@ def map_atlas(
     novelty: bool = True,
     seed: int | None = None,
     most: int = 20_000,
+    report: Report = _silent,
 ) -> AtlasMap:
     """The map of all cells embedded under the active model.
 
     ``fitted_anew`` True fits a new map and keeps it; False places the cells on the kept one, and
     is a MapError without one; None places them if there is one. Of more than ``most`` cells the map
-    is fitted on a seeded draw and the others are placed. Raises MapError where nothing is embedded.
+    is fitted on a seeded draw and the others are placed. ``report`` is told how far it is. Raises
+    MapError where nothing is embedded.
     """
     chosen_seed = int(setting("seed", seed))
     model_id = atlas.active_model
@@ -68,15 +78,17 @@ def map_atlas(
             f"the atlas {atlas.path} keeps no map of its model", "draw one with --fit first"
         )
     if kept is None or kept.model_id != model_id:
+        report("layout", 0, min(len(ids), most))
         kept = _fitted(model_id, ids, vectors, chosen_seed, most)
         kept.save(file)
+    report("placing", 0, len(ids))
     coordinates, placed = _coordinates(kept, ids, vectors)
     table = atlas.table(wanted)
     table = table.set_index("id", drop=False).loc[ids.tolist()].reset_index(drop=True)
     table = table.rename(columns={"class_code": "label"})
     columns = ["id", "file", "dataset", "patient", "slide", "label", "sha256"]
     known = table[columns].astype(object).where(table[columns].notna(), None)
-    scores = _novelty(atlas, model_id, known, vectors) if novelty else None
+    scores = _novelty(atlas, model_id, known, vectors, report) if novelty else None
     return AtlasMap(model_id, coordinates, placed, known, scores)
 
 
@@ -102,7 +114,7 @@ def _coordinates(
 
 
 def _novelty(
-    atlas: Atlas, model_id: str, table: pd.DataFrame, vectors: np.ndarray
+    atlas: Atlas, model_id: str, table: pd.DataFrame, vectors: np.ndarray, report: Report
 ) -> np.ndarray | None:
     """Novelty of each cell, itself and its twins left out; None without references."""
     try:
@@ -113,6 +125,7 @@ def _novelty(
     ids, hashes = table["id"].tolist(), table["sha256"].tolist()
     found: list[float] = []
     for at in range(0, len(vectors), BATCH):
+        report("novelty", at, len(vectors))
         part = slice(at, at + BATCH)
         proposals = proposer.propose(vectors[part], not_cells=ids[part], not_hashes=hashes[part])
         found += [proposal.novelty for proposal in proposals]
