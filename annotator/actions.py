@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING
 
 from annotator.problems import NothingToUndoError
 from annotator.queue import Queue
+from index.checks import RUNNER_UP
+from index.facts import LabelFacts
+from index.giving import give, pass_over
 from index.records import NewLabel
 
 if TYPE_CHECKING:
     from index.atlas import Atlas
+    from index.checks import Check
     from index.records import Label
 
 HOW = "single"
@@ -34,10 +38,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class Action:
-    """One thing done: ``kind`` is label, skip, flag or unflag.
+    """One thing done: ``kind`` is label, check, skip, flag or unflag.
 
     ``label_id`` and ``class_code`` are those of a label, ``before`` whether a cell that was
-    flagged or unflagged had a flag before.
+    flagged or unflagged had a flag before. ``check`` is the check that an answer was to (of kind
+    "check" no label was kept), ``newer`` the labels of others that the reader did not know of.
     """
 
     kind: str
@@ -45,6 +50,8 @@ class Action:
     label_id: int | None = None
     class_code: str | None = None
     before: bool = False
+    check: Check | None = None
+    newer: tuple[int, ...] = ()
 
 
 class Reader:
@@ -58,32 +65,51 @@ class Reader:
         self._lock = threading.RLock()
         self.labelled = 0  # cells labelled in this run, less those undone
 
-    def label(self, cell_id: int, class_code: str, shown: Shown, note: str | None = None) -> Action:
+    def label(
+        self,
+        cell_id: int,
+        class_code: str,
+        shown: Shown,
+        note: str | None = None,
+        facts: LabelFacts | None = None,
+    ) -> Action:
         """Record that ``author`` calls the cell ``class_code``; on disk when this returns."""
+        new = NewLabel(
+            cell_id=cell_id,
+            class_code=class_code,
+            author=self.author,
+            how=HOW,
+            proposed_class=shown.class_code,
+            proposed_probability=shown.probability,
+            model_id=shown.model_id,
+            proposal_visible=shown.visible,
+            note=note,
+        )
         with self._lock:
-            (label_id,) = self._atlas.add_labels(
-                [
-                    NewLabel(
-                        cell_id=cell_id,
-                        class_code=class_code,
-                        author=self.author,
-                        how=HOW,
-                        proposed_class=shown.class_code,
-                        proposed_probability=shown.probability,
-                        model_id=shown.model_id,
-                        proposal_visible=shown.visible,
-                        note=note,
-                    )
-                ]
-            )
+            given = give(self._atlas, new, facts or LabelFacts())
+            if given.label_id is None:
+                # A planted proposal went unnoticed: the cell is still to be read.
+                if given.check is not None and given.check.kind == RUNNER_UP:
+                    self.queue.reopen(cell_id)
+                return Action("check", cell_id, None, class_code, check=given.check)
             self.queue.settle(cell_id)
             self.labelled += 1
-            return self._did(Action("label", cell_id, label_id, class_code))
+            return self._did(
+                Action(
+                    "label",
+                    cell_id,
+                    given.label_id,
+                    class_code,
+                    check=given.check,
+                    newer=given.newer,
+                )
+            )
 
     def skip(self, cell_id: int) -> Action:
         """Put the cell behind all others of the queue."""
         self._atlas.cell(cell_id)
         with self._lock:
+            pass_over(self._atlas, self.author, cell_id)
             self.queue.skip(cell_id)
             return self._did(Action("skip", cell_id))
 

@@ -12,10 +12,20 @@ from annotator.browse import browse, overview
 from annotator.desk import Desk
 from annotator.documents import brief_documents as brief
 from annotator.documents import cell_document, class_document, named
-from annotator.fields import optional_bool, optional_text, page_filter, required_bool, whole_number
-from annotator.problems import BadRequestError
+from annotator.fields import (
+    optional_bool,
+    optional_number,
+    optional_text,
+    page_filter,
+    required_bool,
+    whole_number,
+)
+from annotator.language import gettext as _
+from annotator.offering import ahead, answered_shown, check_may_label, conditions
+from annotator.problems import BadRequestError, LabelConflictError, NotSignedInError
 from annotator.queue import ORDERS
 from annotator.security import csrf_token
+from annotator.viewer import Person, viewer
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -29,8 +39,16 @@ def desk() -> Desk:
 
 
 def author() -> str:
-    """Who is at work. One author a run; accounts will answer this from the session."""
-    return desk().config.author
+    """The name under which the one who asks works."""
+    return person().name
+
+
+def person() -> Person:
+    """Who asks. Raises NotSignedInError."""
+    found = viewer()
+    if found is None:
+        raise NotSignedInError("nobody is signed in", "sign in at /login")
+    return found
 
 
 def reader() -> Reader:
@@ -66,9 +84,9 @@ def progress(of: Reader) -> dict[str, Any]:
 
 def next_document(of: Reader, without: tuple[int, ...] = ()) -> dict[str, Any]:
     """The next cell of a queue, what comes after it, and the progress."""
-    ahead = of.queue.upcoming(1 + AHEAD, without=without)
-    cell = cell_document(desk(), ahead[0]) if ahead else None
-    return {"cell": cell, "ahead": brief(desk(), ahead[1:]), "progress": progress(of)}
+    cells = ahead(desk(), of, 1 + AHEAD, without)
+    cell = cell_document(desk(), cells[0]) if cells else None
+    return {"cell": cell, "ahead": brief(desk(), cells[1:]), "progress": progress(of)}
 
 
 def done(action: Action, status: int = 200, **more: Any) -> tuple[Response, int]:
@@ -122,8 +140,8 @@ def set_queue() -> Response:
 @api.get("/cells")
 def cells() -> Response:
     """Cells by filter, a page at a time."""
-    page = whole_number(request.args, "page", 1) or 1
-    return jsonify(browse(desk(), page_filter(request.args), page))
+    before, size = (whole_number(request.args, name, 1) for name in ("before", "size"))
+    return jsonify(browse(desk(), page_filter(request.args), before, size))
 
 
 @api.get("/cells/<int:cell_id>")
@@ -159,14 +177,62 @@ def label(cell_id: int) -> tuple[Response, int]:
     if not wanted:
         raise BadRequestError("the field 'class' is missing", "send the code of a class")
     desk().atlas.cell(cell_id)
+    check_may_label(desk(), cell_id)
     node = desk().atlas.taxonomy.resolve(wanted)
-    shown = desk().shown(
+    given = desk().shown(
         cell_id, optional_text(sent, "proposal"), optional_bool(sent, "proposal_visible")
     )
-    action = reader().label(cell_id, node.code, shown, optional_text(sent, "note"))
+    shown = answered_shown(desk(), cell_id, given)
+    version = optional_number(sent, "version")
+    facts = conditions(
+        desk(),
+        cell_id,
+        shown,
+        optional_number(sent, "seconds"),
+        None if version is None else int(version),
+    )
+    action = reader().label(cell_id, node.code, shown, optional_text(sent, "note"), facts)
+    if action.newer:
+        raise conflict(action)
     present = desk().atlas.present_of([cell_id]).get(cell_id)
     now = {"present": named(desk().atlas.taxonomy, present), "disputed": present is None}
-    return done(action, 201, now=now)
+    more = {} if action.check is None else {"check": check_document(action)}
+    return done(action, 200 if action.kind == "check" else 201, now=now, **more)
+
+
+def check_document(action: Action) -> dict[str, Any]:
+    """What a reader is told after the answer to a check: that it was one, and how it went.
+
+    The known answer of a cell is not told: it may be asked again.
+    """
+    check = action.check
+    caught = check is not None and bool(check.caught)
+    words = (
+        _("That was a check: a wrong proposal was planted here, and you caught it.")
+        if caught
+        else _("That was a check: the proposal was planted and wrong. Nothing was recorded.")
+    )
+    return {"caught": caught, "kept": action.label_id is not None, "words": words}
+
+
+def conflict(action: Action) -> LabelConflictError:
+    """The error that tells of labels that came since the page was loaded: all are kept."""
+    document = cell_document(desk(), action.cell_id)
+    others = [entry for entry in document["history"] if entry["id"] in action.newer]
+    names = ", ".join(sorted({entry["author"] for entry in others}))
+    return LabelConflictError(
+        f"cell {action.cell_id} was labelled by {names} since this page was loaded; "
+        "both labels are kept",
+        "compare them; if they differ, a reviewer decides",
+        {
+            "kept": True,
+            "labels": [
+                e for e in document["history"] if e["id"] in (*action.newer, action.label_id)
+            ],
+            "cell": document,
+            "next": next_document(reader()),
+        },
+    )
 
 
 @api.post("/cells/<int:cell_id>/skip")

@@ -25,7 +25,9 @@ class AnnotatorConfig:
     """Settings of one annotator; what is not given comes from the one table of settings.
 
     ``secret`` signs the session cookie and the proposals handed to pages. It is drawn anew for
-    every run, so nothing signed by an earlier run is trusted.
+    every run, so nothing signed by an earlier run is trusted. With ``accounts`` everybody signs
+    in and ``author`` is of no account; else who started the annotator may do everything.
+    ``planted`` is the share of proposals planted as checks, unless the owners decided another.
     """
 
     atlas: Path
@@ -37,6 +39,8 @@ class AnnotatorConfig:
     k: int = field(default_factory=lambda: int(setting("k")))
     seed: int = field(default_factory=lambda: int(setting("seed")))
     secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    accounts: bool = False
+    planted: float = field(default_factory=lambda: float(setting("planted")))
     largest_upload: int = 64 * 1024 * 1024
 
     @property

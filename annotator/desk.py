@@ -7,23 +7,30 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from annotator.actions import Reader, Shown
+from annotator.checks import Checks
 from annotator.config import AnnotatorConfig
 from annotator.fields import optional_text
 from annotator.keys import RESERVED
 from annotator.pictures import Pictures
+from annotator.policy import Policy, read_policy
 from annotator.problems import BadRequestError, StaleProposalError
 from annotator.proposals import Proposals, unembedded
 from annotator.queue import Queue, known_order
+from annotator.sights import Sights, View
+from annotator.viewer import Person, viewer
 from index.atlas import Atlas
+from index.browsing import Wanted, cells_by_dataset, how_many
 from index.errors import UnknownDatasetError
 from index.records import CellFilter
+from index.work import assigned_to, waiting
 
 if TYPE_CHECKING:
     from index.taxonomy import Node
@@ -48,16 +55,22 @@ class Counts:
 
 
 class Desk:
-    """The atlas opened for labelling. One author a run; the rooms for more are the readers."""
+    """The atlas opened for labelling, by one author or, with accounts, by several readers.
+
+    ``atlas`` and ``proposals`` are as the present viewer may see them, ``whole`` is all of it.
+    """
 
     def __init__(self, config: AnnotatorConfig, atlas: Atlas | None = None) -> None:
         self.config = config
-        self.atlas = atlas or Atlas.open(config.atlas)
+        self.whole = atlas or Atlas.open(config.atlas)
         self._owns_atlas = atlas is None
-        self.pictures = Pictures(self.atlas)
-        self.proposals = Proposals(self.atlas, k=config.k)
+        self.pictures = Pictures(self.whole)
+        self.sights = Sights(self.whole, k=config.k)
+        self.checks = Checks(self.whole, seed=config.seed)
+        self._policy: tuple[int, Policy] = (-1, Policy())
         self._signer = URLSafeSerializer(config.secret, salt="proposal")
         self._readers: dict[str, Reader] = {}
+        self._viewed: dict[str, View] = {}
         self._lock = threading.RLock()
         if config.dataset is not None:
             self.check_dataset(config.dataset)
@@ -66,12 +79,42 @@ class Desk:
         """Finish what is under way and close the atlas if it was opened here."""
         for reader in self._readers.values():
             reader.queue.wait()
+        self.sights.close()
         if self._owns_atlas:
-            self.atlas.close()
+            self.whole.close()
+
+    @property
+    def policy(self) -> Policy:
+        """What the owners decided about proposals and independence."""
+        version = self.whole.database.version()
+        if self._policy[0] != version:
+            self._policy = version, read_policy(self.whole)
+        return self._policy[1]
+
+    @property
+    def planted(self) -> float:
+        """The share of proposals that is planted as checks, 0 to 0.5."""
+        decided = self.policy.planted
+        return self.config.planted if decided is None else decided
+
+    @property
+    def view(self) -> View:
+        """The atlas and the proposals as the present viewer may see them."""
+        return self.sights.of(viewer(), self.policy)
+
+    @property
+    def atlas(self) -> Atlas:
+        """The atlas as the present viewer may see it; labels may be given through it as well."""
+        return self.view.atlas
+
+    @property
+    def proposals(self) -> Proposals:
+        """Proposals from the references that the present viewer may see."""
+        return self.view.proposals
 
     def check_dataset(self, name: str) -> str:
         """``name``, if the atlas holds that data set. Raises UnknownDatasetError."""
-        names = [str(each) for each in self.atlas.datasets()["name"]]
+        names = list(cells_by_dataset(self.atlas))
         if name not in names:
             raise UnknownDatasetError(
                 f"data set {name!r} is not in this atlas, it holds {', '.join(names) or 'none'}",
@@ -81,22 +124,50 @@ class Desk:
 
     def reader(self, author: str) -> Reader:
         """The reader of that name with the queue as it was last set up."""
+        person = self._person(author)
+        view = self.sights.of(person, self.policy)
         with self._lock:
-            if author not in self._readers:
-                self._readers[author] = self._new_reader(author)
-            return self._readers[author]
+            known = self._readers.get(author)
+            if known is None:
+                kept = self.whole.document(_document(author)) or {}
+                dataset = self.config.dataset or kept.get("dataset")
+                names = set(cells_by_dataset(self.whole))
+                order = kept.get("order", "worth")
+                queue = self._queue(person, view, dataset if dataset in names else None, order)
+                known = self._readers[author] = Reader(self.whole, queue, author)
+            elif self._viewed[author] is not view:
+                # Other cells are hidden now: what waits, and why, is worked out afresh.
+                old = known.queue
+                known.queue = self._queue(person, view, old.dataset, old.order.name, old.skipped)
+            self._viewed[author] = view
+            return known
 
-    def _new_reader(self, author: str) -> Reader:
-        kept = self.atlas.document(_document(author)) or {}
-        dataset = self.config.dataset or kept.get("dataset")
-        order = kept.get("order", "worth")
-        names = {str(each) for each in self.atlas.datasets()["name"]}
-        queue = self._queue(dataset if dataset in names else None, order)
-        return Reader(self.atlas, queue, author)
+    @staticmethod
+    def _person(author: str) -> Person:
+        person = viewer()
+        return person if person is not None and person.name == author else Person(author)
 
-    def _queue(self, dataset: str | None, order: str) -> Queue:
+    def _queue(
+        self,
+        person: Person,
+        view: View,
+        dataset: str | None,
+        order: str,
+        skipped: Sequence[int] = (),
+    ) -> Queue:
+        """The cells that wait for ``person``, ranked by what ``person`` may see."""
+
+        def waits(limit: CellFilter) -> np.ndarray:
+            return waiting(self.whole, person.name, limit, alone=not person.account)
+
         return Queue(
-            self.atlas, self.proposals, dataset=dataset, order=order, seed=self.config.seed
+            view.atlas,
+            view.proposals,
+            dataset=dataset,
+            order=order,
+            seed=self.config.seed,
+            skipped=skipped,
+            waiting=waits,
         )
 
     def set_queue(self, author: str, order: str, dataset: str | None) -> Reader:
@@ -106,8 +177,8 @@ class Desk:
             self.check_dataset(dataset)
         reader = self.reader(author)
         with self._lock:
-            reader.queue = self._queue(dataset, order)
-        self.atlas.put_document(_document(author), {"order": order, "dataset": dataset})
+            reader.queue = self._queue(self._person(author), self._viewed[author], dataset, order)
+        self.whole.put_document(_document(author), {"order": order, "dataset": dataset})
         return reader
 
     def sign(self, cell_id: int, proposal: Proposal) -> str:
@@ -139,16 +210,19 @@ class Desk:
         return Shown(class_code, probability, model_id, True if visible is None else visible)
 
     def counts(self, dataset: str | None) -> Counts:
-        """Cells of ``dataset`` (None: of all), and how many of them have a present label."""
-        datasets = (dataset,) if dataset else ()
-        return Counts(
-            self.atlas.count(CellFilter(datasets=datasets)),
-            self.atlas.count(CellFilter(datasets=datasets, labelled=True)),
-        )
+        """Cells of ``dataset`` (None: of all), and how many of them have a present label.
 
-    def authors(self) -> list[str]:
-        """Who gave the present labels, by name."""
-        return sorted({str(name) for name in self.atlas.table()["author"].dropna()})
+        Of a reader with work assigned: the cells assigned, and how many of them are read."""
+        datasets = (dataset,) if dataset else ()
+        person = viewer()
+        if person is not None and person.account:
+            mine = assigned_to(self.whole, person.name, CellFilter(datasets=datasets))
+            if len(mine):
+                left = waiting(self.whole, person.name, CellFilter(datasets=datasets))
+                return Counts(len(mine), len(mine) - len(left))
+        total, _ = how_many(self.atlas, Wanted(CellFilter(datasets=datasets)))
+        labelled, _ = how_many(self.atlas, Wanted(CellFilter(datasets=datasets, labelled=True)))
+        return Counts(total, labelled)
 
     def add_class(self, given: Mapping[str, Any], author: str) -> Node:
         """Add a class from the fields of a form or a JSON object.

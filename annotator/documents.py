@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from annotator.keys import direct_key
+from annotator.offering import offers, versions
 from annotator.pictures import picture_names
 from annotator.proposals import NOVELTY_WORDS, novelty_level, say_decision, say_set, votes
 
@@ -152,7 +153,8 @@ def cell_documents(desk: Desk, cell_ids: Sequence[int]) -> list[Document]:
     """``cell_document`` for several cells with one neighbour search. Raises UnknownCellError."""
     atlas, taxonomy = desk.atlas, desk.atlas.taxonomy
     cells = [atlas.cell(cell_id) for cell_id in cell_ids]
-    proposals = desk.proposals.propose([cell.id for cell in cells])
+    offered = offers(desk, [cell.id for cell in cells])
+    known = versions(desk, [cell.id for cell in cells])
     present = atlas.present_of([cell.id for cell in cells])
     documents = []
     for cell in cells:
@@ -160,8 +162,7 @@ def cell_documents(desk: Desk, cell_ids: Sequence[int]) -> list[Document]:
         gone = {label.retracts for label in history if label.retracts is not None}
         standing = [each for each in history if each.how != "undo" and each.id not in gone]
         state = desk.pictures.state(cell)
-        proposal = proposals.get(cell.id)
-        reason = None if proposal else desk.proposals.why_none(cell.id)
+        proposal, reason = offered[cell.id].proposal, offered[cell.id].reason
         documents.append(
             {
                 **brief_document(desk, cell, present.get(cell.id)),
@@ -173,6 +174,7 @@ def cell_documents(desk: Desk, cell_ids: Sequence[int]) -> list[Document]:
                 "field": cell.field,
                 "picture_state": asdict(state),
                 "disputed": bool(standing) and cell.id not in present,
+                "version": known[cell.id],
                 "history": [label_document(taxonomy, e, e.id in gone) for e in reversed(history)],
                 "proposal": proposal_document(desk, cell.id, proposal) if proposal else None,
                 "no_proposal": asdict(reason) if reason else None,

@@ -12,12 +12,15 @@ from __future__ import annotations
 import logging
 import re
 from http import HTTPStatus
+from typing import Any
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from annotator.problems import AnnotatorError
+from annotator.problems import AnnotatorError, TooManyAttemptsError
 from index.errors import (
+    AccountError,
+    AssignmentError,
     AtlasBusyError,
     AtlasReadOnlyError,
     CellKinError,
@@ -25,6 +28,7 @@ from index.errors import (
     UnknownCellError,
     UnknownClassError,
     UnknownDatasetError,
+    UnknownUserError,
 )
 
 log = logging.getLogger("cellkin.annotator")
@@ -34,6 +38,9 @@ log = logging.getLogger("cellkin.annotator")
 STATUS: dict[type[CellKinError], HTTPStatus] = {
     UnknownCellError: HTTPStatus.NOT_FOUND,
     UnknownDatasetError: HTTPStatus.NOT_FOUND,
+    UnknownUserError: HTTPStatus.NOT_FOUND,
+    AccountError: HTTPStatus.CONFLICT,
+    AssignmentError: HTTPStatus.CONFLICT,
     UnknownClassError: HTTPStatus.UNPROCESSABLE_ENTITY,
     AtlasBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     AtlasReadOnlyError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -75,10 +82,12 @@ def status_of(error: CellKinError) -> int:
     return int(HTTPStatus.BAD_REQUEST)
 
 
-def answer(status: int, kind: str, message: str, remedy: str) -> tuple[Response | str, int]:
-    """The failure as JSON below ``/api``, else as a page."""
+def answer(
+    status: int, kind: str, message: str, remedy: str, **more: Any
+) -> tuple[Response | str, int]:
+    """The failure as JSON below ``/api``, with ``more`` beside it, else as a page."""
     if request.path.startswith("/api/") or request.path == "/api":
-        return jsonify(error={"type": kind, "message": message, "remedy": remedy}), status
+        return jsonify(error={"type": kind, "message": message, "remedy": remedy}, **more), status
     phrase = HTTPStatus(status).phrase
     return (
         render_template("error.html", status=status, phrase=phrase, message=message, remedy=remedy),
@@ -87,7 +96,13 @@ def answer(status: int, kind: str, message: str, remedy: str) -> tuple[Response 
 
 
 def _on_purpose(error: CellKinError) -> tuple[Response | str, int]:
-    return answer(status_of(error), error_type(error), error.message, error.remedy)
+    more = error.more if isinstance(error, AnnotatorError) else {}
+    body, status = answer(status_of(error), error_type(error), error.message, error.remedy, **more)
+    if isinstance(error, TooManyAttemptsError):
+        response = make_response(body, status)
+        response.headers["Retry-After"] = str(error.wait)
+        return response, status
+    return body, status
 
 
 def _by_framework(error: HTTPException) -> tuple[Response | str, int] | HTTPException:

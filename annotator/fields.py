@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from annotator.language import mark
 from annotator.problems import BadRequestError
 from index.records import CellFilter
 
@@ -35,6 +36,19 @@ def optional_text(sent: Mapping[str, Any], name: str) -> str | None:
             f"send {name} as text or leave it out",
         )
     return value.strip() or None
+
+
+def optional_number(sent: Mapping[str, Any], name: str) -> float | None:
+    """The number from 0 in field ``name``; None where it is absent or null."""
+    value = sent.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 2**53:
+        raise BadRequestError(
+            f"{name} is {str(value)[:40]!r}, allowed is a number from 0",
+            f"send {name} as a number or leave it out",
+        )
+    return value
 
 
 def optional_bool(sent: Mapping[str, Any], name: str) -> bool | None:
@@ -68,11 +82,11 @@ def choice(given: Mapping[str, str], name: str, allowed: Mapping[str, Any], defa
 
 # What the browsing page can be limited to, beyond data set, class and author.
 STATES: dict[str, str] = {
-    "labelled": "labelled",
-    "unlabelled": "not labelled yet",
-    "flagged": "flagged",
-    "disputed": "disputed",
-    "all": "all cells",
+    "labelled": mark("labelled"),
+    "unlabelled": mark("not labelled yet"),
+    "flagged": mark("flagged"),
+    "disputed": mark("disputed"),
+    "all": mark("all cells"),
 }
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
 
 from index.errors import CellKinError
 
 
 class AnnotatorError(CellKinError):
-    """A problem of the annotator that its user can act on."""
+    """A problem of the annotator that its user can act on.
+
+    ``more`` is told beside the error where an answer says more than what went wrong.
+    """
 
     status = HTTPStatus.BAD_REQUEST
+    more: Mapping[str, Any] = MappingProxyType({})
 
 
 class BadRequestError(AnnotatorError):
@@ -53,3 +60,47 @@ class CrossSiteError(AnnotatorError):
     """A change was asked for by something other than the annotator's own pages."""
 
     status = HTTPStatus.FORBIDDEN
+
+
+class NotSignedInError(AnnotatorError):
+    """An annotator with accounts was asked for something by nobody it knows."""
+
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class WrongPasswordError(AnnotatorError):
+    """Name and password do not belong together."""
+
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class TooManyAttemptsError(AnnotatorError):
+    """Somebody tried too often to sign in."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, message: str, remedy: str, wait: int) -> None:
+        super().__init__(message, remedy)
+        self.wait = wait  # seconds
+
+
+class NotAllowedError(AnnotatorError):
+    """The role of the account does not reach that far."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
+class NotAssignedError(AnnotatorError):
+    """The cell is for another reader to read."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
+class LabelConflictError(AnnotatorError):
+    """Somebody else labelled the cell since the page was loaded; both labels are kept."""
+
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, message: str, remedy: str, more: Mapping[str, Any]) -> None:
+        super().__init__(message, remedy)
+        self.more = more

@@ -12,7 +12,7 @@ import logging
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,8 @@ class Queue:
     """The cells one author is still to look at, in order; safe for several threads.
 
     A cell is *settled* when it has been labelled here, *skipped* cells come back after all
-    others, and a *reopened* cell (its label was undone) stands first.
+    others, and a *reopened* cell (its label was undone) stands first. ``waiting`` says which
+    cells within a filter are to be looked at; by default those without a present label.
     """
 
     def __init__(
@@ -62,11 +63,13 @@ class Queue:
         order: str = "worth",
         seed: int = 0,
         skipped: Iterable[int] = (),
+        waiting: Callable[[CellFilter], np.ndarray] | None = None,
     ) -> None:
         self.dataset = dataset
         self.order = known_order(order)
         self._atlas = atlas
         self._proposals = proposals
+        self._waiting = waiting
         self._seed = seed
         self._lock = threading.RLock()
         self._ranked: list[int] = []
@@ -135,6 +138,8 @@ class Queue:
             worker.join()
 
     def _candidates(self) -> list[int]:
+        if self._waiting is not None:
+            return [int(cell) for cell in self._waiting(self._limit(labelled=None))]
         return [int(cell) for cell in self._atlas.cell_ids(self._limit(labelled=False))]
 
     def _ranking(self, most: int, turn: int) -> tuple[list[int], int]:
@@ -189,7 +194,7 @@ class Queue:
         labelled = list(present)[-COVERED:]
         return replace(found, labelled=self._atlas.embeddings_of(model_id, labelled)[1])
 
-    def _limit(self, *, labelled: bool) -> CellFilter:
+    def _limit(self, *, labelled: bool | None) -> CellFilter:
         return CellFilter(datasets=(self.dataset,) if self.dataset else (), labelled=labelled)
 
     def _rank(self, most: int) -> None:

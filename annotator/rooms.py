@@ -8,6 +8,7 @@ neither torch nor Flask: blueprints are imported when an application is made.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -38,8 +39,16 @@ class Room:
     order: int = 0
 
 
+_EXPLORE = "/api/v1/explore"
+
 ROOMS: tuple[Room, ...] = (
     Room("label", mark("Label"), "annotator.pages:pages", "/", order=10),
+    Room("clusters", mark("Clusters"), "annotator.explore.pages:pages", "/clusters", order=30),
+    Room("map", mark("Map"), "annotator.explore.pages:pages", "/map", order=34),
+    Room("search", mark("Search"), "annotator.explore.pages:pages", "/search", order=38),
+    Room("map_api", "Map", "annotator.explore.map_api:map_api", _EXPLORE, nav=False),
+    Room("cluster_api", "Clusters", "annotator.explore.cluster_api:cluster_api", _EXPLORE, False),
+    Room("search_api", "Search", "annotator.explore.search_api:search_api", _EXPLORE, False),
     Room(
         "review",
         mark("Review"),
@@ -56,12 +65,34 @@ ROOMS: tuple[Room, ...] = (
         nav=False,
         roles=REVIEWERS,
     ),
+    Room("progress", mark("Progress"), "annotator.progress.views:progress", "/progress", order=70),
+    Room(
+        "progress_api",
+        "Progress",
+        "annotator.progress.views:progress",
+        "/api/v1/progress",
+        nav=False,
+    ),
     Room("overview", mark("Overview"), "annotator.pages:pages", "/overview", order=80),
     Room("cells", mark("Cells"), "annotator.pages:pages", "/cells", order=82),
     Room("classes", mark("Classes"), "annotator.pages:pages", "/classes", order=84),
-    Room("exchange", mark("Import & export"), "annotator.pages:pages", "/exchange", order=86),
+    Room(
+        "exchange",
+        mark("Import & export"),
+        "annotator.pages:pages",
+        "/exchange",
+        roles=REVIEWERS,
+        order=86,
+    ),
+    Room("people", mark("People"), "annotator.people:people", "/people", roles=OWNERS, order=90),
+    Room("account", mark("Account"), "annotator.people:people", "/account", nav=False),
+    Room("export", "Export", "annotator.exchange_api:exchange", "/api/v1/export", False, REVIEWERS),
+    Room("import", "Import", "annotator.exchange_api:exchange", "/api/v1/import", False, REVIEWERS),
+    Room(
+        "people_api", "People", "annotator.people_api:people_api", "/api/v1/people", False, OWNERS
+    ),
+    Room("account_api", "Account", "annotator.people_api:people_api", "/api/v1/account", False),
     Room("api", "API", "annotator.api:api", "/api/v1", nav=False),
-    Room("exchange_api", "Exchange", "annotator.exchange_api:exchange", "/api/v1", nav=False),
     Room("images", "Pictures", "annotator.images:images", "/images", nav=False),
 )
 
@@ -85,6 +116,30 @@ def room_at(path: str) -> Room | None:
     """The room of which ``path`` is a part: the one with the longest path, None without one."""
     found = [room for room in ROOMS if inside(path, room)]
     return max(found, key=lambda room: len(room.path), default=None)
+
+
+def may_enter(role: str, path: str, blueprint: str | None) -> bool:
+    """Whether ``role`` may go to ``path``, which the blueprint of that name answers.
+
+    Both must allow it: the room that ``path`` is a part of, and one of the blueprint's rooms, so
+    that an API of a room is as closed as its page.
+    """
+    here = room_at(path)
+    if here is not None and role not in here.roles:
+        return False
+    own = [room for room in ROOMS if room.blueprint in _spelt(blueprint)]
+    return not own or any(role in room.roles for room in own)
+
+
+def _spelt(blueprint: str | None) -> set[str]:
+    """The ``module:attribute`` of the rooms whose blueprint has that name."""
+    return {room.blueprint for room in ROOMS if _name(room.blueprint) == blueprint}
+
+
+@cache
+def _name(spelt: str) -> str:
+    module, _, attribute = spelt.partition(":")
+    return str(getattr(import_module(module), attribute).name)
 
 
 def navigation(role: str, path: str) -> list[tuple[Room, bool]]:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, request, session
 
 from annotator.config import LOOPBACK, AnnotatorConfig
+from annotator.identity import by_program, identify
 from annotator.problems import CrossSiteError, ForeignHostError
 
 CSRF_HEADER = "X-CSRF-Token"
@@ -100,7 +101,13 @@ def protect(app: Flask, config: AnnotatorConfig) -> None:
     @app.before_request
     def check() -> None:
         check_host(config)
-        check_origin()
+
+    identify(app, config)
+
+    @app.before_request
+    def check_source() -> None:
+        if not by_program():
+            check_origin()
 
     @app.after_request
     def harden(response: Response) -> Response:

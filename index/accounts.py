@@ -266,7 +266,7 @@ def _through(atlas: Part, table: Any, valid: Any) -> User | None:
 
 
 def failures(atlas: Part, places: list[str], seconds: float) -> tuple[dict[str, int], float]:
-    """Failed attempts at each of ``places`` within the last ``seconds``, and the oldest's age."""
+    """Attempts at each of ``places`` within the last ``seconds``, and the oldest's age."""
     since = time.time() - seconds
     query = (
         select(attempts.c.place, func.count(), func.min(attempts.c.moment))
@@ -279,16 +279,21 @@ def failures(atlas: Part, places: list[str], seconds: float) -> tuple[dict[str, 
     return {row[0]: int(row[1]) for row in rows}, time.time() - oldest
 
 
-def note_failure(atlas: Part, places: list[str], name: str, seconds: float) -> None:
-    """Note a failed attempt at each of ``places``; those older than ``seconds`` are forgotten."""
+def note_attempt(atlas: Part, places: list[str], seconds: float) -> list[int]:
+    """Note an attempt at each of ``places``; those older than ``seconds`` are forgotten.
+
+    Returns the numbers under which they are noted.
+    """
     moment = time.time()
     with atlas.database.write() as connection:
         connection.execute(delete(attempts).where(attempts.c.moment <= moment - seconds))
-        connection.execute(insert(attempts), [{"place": p, "moment": moment} for p in places])
-        record(connection, name[:200], "failed sign in", {})
+        new = insert(attempts).returning(attempts.c.id)
+        rows = [{"place": place, "moment": moment} for place in places]
+        return list(connection.execute(new, rows).scalars())
 
 
-def forget_failures(atlas: Part, place: str) -> None:
-    """Forget the failed attempts at ``place``, after one that succeeded."""
+def forget_attempts(atlas: Part, numbers: list[int], place: str) -> None:
+    """Forget the attempts ``numbers`` and all at ``place``, after one that succeeded."""
+    gone = attempts.c.id.in_(numbers) | (attempts.c.place == place)
     with atlas.database.write() as connection:
-        connection.execute(delete(attempts).where(attempts.c.place == place))
+        connection.execute(delete(attempts).where(gone))

@@ -90,6 +90,7 @@ _TABLE = (
     Setting("seed", 0, "seed of everything random", 0),
     Setting("host", "127.0.0.1", "address the annotator binds to"),
     Setting("port", 8642, "port the annotator listens on; 0 takes a free one", 0, 65535),
+    Setting("planted", 0.02, "share of proposals planted wrong to check attention", 0, 0.5),
     Setting("page_size", 60, "cells on one page of the annotator", 1, 500),
 )
 

@@ -18,7 +18,7 @@ from index.moment import now
 from index.part import Part, record
 from index.people_tables import assigned, assignments, gold, leases
 from index.records import CellFilter
-from index.schema import cells, labels, present_labels
+from index.schema import cells, labels, patients, present_labels, slides
 
 
 @dataclass(frozen=True)
@@ -164,6 +164,45 @@ def _has_work(connection: Connection, reader: str) -> bool:
     return connection.execute(query).first() is not None
 
 
+def assigned_to(atlas: Part, reader: str, filter: CellFilter | None = None) -> np.ndarray:
+    """The cells within ``filter`` that are assigned to ``reader``: int64 [N], ascending."""
+    mine = select(assigned.c.cell_id).where(assigned.c.reader == reader)
+    with atlas.database.read() as connection:
+        wanted = conditions(filter, atlas.taxonomy, connection)
+        query = select(cells.c.id).where(cells.c.id.in_(mine), *wanted)
+        return _ids(atlas.database.tuples(connection, query))
+
+
+def group_names(atlas: Part) -> dict[str, list[str]]:
+    """The names of patients and of slides, sorted."""
+    with atlas.database.read() as connection:
+        return {
+            "patient": sorted(set(connection.execute(select(patients.c.name)).scalars())),
+            "slide": sorted(set(connection.execute(select(slides.c.name)).scalars())),
+        }
+
+
+def assigned_cells(atlas: Part) -> set[int]:
+    """Every cell that is assigned to somebody."""
+    with atlas.database.read() as connection:
+        return set(connection.execute(select(assigned.c.cell_id).distinct()).scalars())
+
+
+def answered_by(atlas: Part, reader: str, cell_ids: Iterable[int]) -> set[int]:
+    """Those of ``cell_ids`` that ``reader`` has ever labelled."""
+    query = select(labels.c.cell_id).where(
+        labels.c.author == reader,
+        labels.c.how != "undo",
+        labels.c.cell_id.in_(among(cell_ids)),
+    )
+    with atlas.database.read() as connection:
+        return set(connection.execute(query).scalars())
+
+
+def _ids(rows: list[tuple[Any, ...]]) -> np.ndarray:
+    return np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows)))
+
+
 def may_label(atlas: Part, reader: str, cell_ids: Iterable[int]) -> set[int]:
     """Those of ``cell_ids`` that are for ``reader`` to read: the reader's own, where the reader
     was assigned some; else those assigned to nobody."""
@@ -202,7 +241,28 @@ def waiting(
                     cells.c.id.not_in(select(leases.c.cell_id).where(others)),
                 ]
         rows = atlas.database.tuples(connection, select(cells.c.id).where(*wanted))
-    return np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows)))
+    return _ids(rows)
+
+
+def waiting_among(atlas: Part, reader: str, cell_ids: Iterable[int]) -> set[int]:
+    """Those of ``cell_ids`` that ``reader`` has not labelled and that, unless they are assigned to
+    the reader, nobody else has labelled either."""
+    wanted = {int(each) for each in cell_ids}
+    with atlas.database.read() as connection:
+        among_them = labels.c.cell_id.in_(among(wanted))
+        touched = set(
+            connection.execute(select(labels.c.cell_id).where(among_them).distinct()).scalars()
+        )
+        mine = select(assigned.c.cell_id).where(
+            assigned.c.reader == reader, assigned.c.cell_id.in_(among(touched))
+        )
+        own = set(connection.execute(mine).scalars())
+        gone = set()
+        for cell in touched:
+            stand = standing(votes_of(connection, cell))
+            if any(vote.author == reader or cell not in own for vote in stand):
+                gone.add(cell)
+    return wanted - gone
 
 
 def _read_by(connection: Connection, reader: str) -> set[int]:

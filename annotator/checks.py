@@ -1,0 +1,258 @@
+"""Checks of a reader's attention: when one is due, how a proposal is planted, who has stopped
+reading. Imports neither torch nor Flask.
+
+A share of the proposals (default 2%) is replaced by a wrong one: the runner-up of a cell that the
+model is sure of, or any wrong class on a known-answer cell mixed in. An answer other than what is
+proposed catches it. Whether a reader has stopped reading is decided by Page's cumulative sum
+(Page 1954) over caught and missed checks: it forgets a good past, so that it notices who tires.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from index.checks import (
+    GOLD,
+    RUNNER_UP,
+    Check,
+    actions_of,
+    gold_answers,
+    gold_left,
+    last_made,
+    open_checks,
+    outcomes,
+    plant,
+)
+from index.records import CellFilter
+
+if TYPE_CHECKING:
+    from annotator.sights import View
+    from index.atlas import Atlas
+    from retrieval.answers.proposer import Evidence, Proposal
+
+ATTENTIVE = 0.9  # catch rate of a reader who reads
+ABSENT = 0.3  # catch rate of one who does not
+ALARM = 4.5  # of the cumulative sum: three misses in a row without a catch
+WINDOW = 30  # newest checks that the catch rate counts
+SPREAD = 0.5  # the distance between checks varies by this much of its mean
+HASTE = 3.0  # after a miss the next check comes this many times sooner
+SURE = 0.8  # least probability of a proposal that is replaced: its runner-up is wrong
+LENIENT = 0.6  # the same once a check is overdue
+OVERDUE = 15  # actions after which a check is overdue
+OTHERS = 0.2  # share of the evidence for a planted class that is left as it was
+
+
+@dataclass(frozen=True)
+class Vigilance:
+    """How attentive a reader is by the last checks.
+
+    ``rate`` is the share caught, 0 to 1 (1 before any check), ``interval`` its 95% interval,
+    ``planted`` and ``caught`` the counts. ``noticed``: the reader seems to accept unread.
+    """
+
+    rate: float
+    interval: tuple[float, float]
+    planted: int
+    caught: int
+    noticed: bool
+
+
+def vigilance(atlas: Atlas, reader: str) -> Vigilance:
+    """How attentive ``reader`` is, from all checks that the atlas keeps."""
+    return judge([each.caught for each in outcomes(atlas, reader) if each.caught is not None])
+
+
+def judge(caught: Sequence[bool]) -> Vigilance:
+    """Vigilance from the outcomes of checks, oldest first."""
+    recent = list(caught[-WINDOW:])
+    found = sum(recent)
+    return Vigilance(
+        rate=found / len(recent) if recent else 1.0,
+        interval=_interval(found, len(recent)),
+        planted=len(recent),
+        caught=found,
+        noticed=has_stopped_reading(caught),
+    )
+
+
+def _interval(found: int, total: int) -> tuple[float, float]:
+    if not total:
+        return 0.0, 1.0
+    from scipy.stats import binomtest
+
+    interval = binomtest(found, total).proportion_ci(0.95, "wilson")
+    return float(interval.low), float(interval.high)
+
+
+def has_stopped_reading(caught: Sequence[bool]) -> bool:
+    """Page's cumulative sum over outcomes, oldest first, is above ALARM now.
+
+    Each miss adds log((1 - ABSENT) / (1 - ATTENTIVE)), each catch log(ABSENT / ATTENTIVE); the
+    sum stays between 0 and ALARM plus one miss, so that a few catches end an alarm.
+    """
+    miss = math.log((1 - ABSENT) / (1 - ATTENTIVE))
+    catch = math.log(ABSENT / ATTENTIVE)
+    total = 0.0
+    for each in caught:
+        total = min(max(0.0, total + (catch if each else miss)), ALARM + miss)
+    return total >= ALARM
+
+
+class Checks:
+    """Plants checks for the readers of one atlas; all state is in the atlas."""
+
+    def __init__(self, atlas: Atlas, *, seed: int = 0) -> None:
+        self._atlas = atlas
+        self._seed = seed
+
+    def vigilance(self, reader: str) -> Vigilance:
+        """See the function of that name."""
+        return vigilance(self._atlas, reader)
+
+    def open(self, reader: str) -> dict[int, Check]:
+        """The checks that wait for the reader's answer, by cell."""
+        return open_checks(self._atlas, reader)
+
+    def since_due(self, reader: str, share: float) -> int:
+        """How many actions ago a check was due: negative before it is, for a planted ``share``.
+
+        The distance between checks is drawn around 1 / share, so that it cannot be foreseen, and
+        is a third of that after a miss.
+        """
+        last = last_made(self._atlas, reader)
+        number, before = (last.id, last.action) if last is not None else (0, 0)
+        drawn = random.Random(f"{self._seed}/{reader}/{number}").uniform(1 - SPREAD, 1 + SPREAD)
+        haste = HASTE if last is not None and last.caught is False else 1.0
+        gap = max(1, round(drawn / share / haste))
+        return actions_of(self._atlas, reader) - before - gap
+
+    def consider(
+        self, reader: str, ahead: Sequence[int], share: float, view: View, shown: bool
+    ) -> int | None:
+        """Plant a check for the reader if one is due; the cell to show next because of it.
+
+        ``ahead`` are the next cells of the reader's queue, ``shown`` whether the reader sees
+        proposals. None where the queue goes on as it is.
+        """
+        waiting = self.open(reader)
+        golden = [cell for cell, check in waiting.items() if check.kind == GOLD]
+        if golden:
+            return golden[0]
+        if waiting or share <= 0:
+            return None
+        late = self.since_due(reader, share)
+        if late < 0:
+            return None
+        last = last_made(self._atlas, reader)
+        turns = (RUNNER_UP, GOLD) if last is None or last.kind == GOLD else (GOLD, RUNNER_UP)
+        for kind in turns:
+            if kind == GOLD:
+                cell = self._known(reader, view, shown)
+            else:
+                cell = self._runner_up(reader, ahead, view, late) if shown else None
+            if cell is not None:
+                return cell
+        return None
+
+    def _known(self, reader: str, view: View, shown: bool) -> int | None:
+        """Mix in a known-answer cell, with a wrong class proposed where one can be."""
+        left = gold_left(self._atlas, reader)
+        if not left:
+            return None
+        cell = random.Random(f"{self._seed}/{reader}/{len(left)}").choice(left)
+        wrong = None
+        if shown:
+            answers = gold_answers(self._atlas)
+            proposal = view.proposals.propose([cell]).get(cell)
+            wrong = _wrong(self._atlas, proposal, answers.get(cell)) if proposal else None
+            if wrong is None:
+                return None
+        plant(self._atlas, reader, cell, GOLD, wrong, view.proposals.model_id)
+        return cell
+
+    def _runner_up(self, reader: str, ahead: Sequence[int], view: View, late: int) -> int | None:
+        """Replace the proposal of the next cell by its runner-up, if the proposal is sure."""
+        if not ahead:
+            return None
+        proposal = view.proposals.propose(ahead[:1]).get(ahead[0])
+        least = LENIENT if late >= OVERDUE else SURE
+        if proposal is None or proposal.runner_up is None or proposal.probability < least:
+            return None
+        plant(
+            self._atlas,
+            reader,
+            ahead[0],
+            RUNNER_UP,
+            proposal.runner_up,
+            view.proposals.model_id,
+        )
+        return ahead[0]
+
+
+def _wrong(atlas: Atlas, proposal: Proposal, known: str | None) -> str | None:
+    """The most probable class of a proposal that the known answer rules out."""
+    if known is None:
+        return None
+    for code in proposal.probabilities:
+        if atlas.taxonomy.agreed([code, known]) is None:
+            return code
+    return None
+
+
+def dressed(proposal: Proposal, check: Check, view: View) -> Proposal:
+    """The proposal as the reader is shown it under ``check``: the wrong class in front, with the
+    figures and the evidence that it would have."""
+    wrong = check.shown_class
+    if wrong is None or wrong not in proposal.probabilities or wrong == proposal.class_code:
+        return proposal
+    swap = {wrong: proposal.class_code, proposal.class_code: wrong}
+    return replace(
+        proposal,
+        class_code=wrong,
+        probabilities={swap.get(c, c): p for c, p in proposal.probabilities.items()},
+        prediction_set=tuple(swap.get(c, c) for c in proposal.prediction_set),
+        backed_off_to=None,
+        decision="accept" if proposal.decision == "back_off" else proposal.decision,
+        runner_up=proposal.class_code,
+        evidence=_evidence_for(proposal, wrong, check.cell_id, view),
+    )
+
+
+def _evidence_for(proposal: Proposal, wrong: str, cell_id: int, view: View) -> tuple[Evidence, ...]:
+    """The nearest cells of class ``wrong`` and a few of those that voted, nearest first."""
+    from retrieval.answers.proposer import Evidence
+
+    atlas, model_id = view.atlas, view.proposals.model_id
+    kept = max(1, round(OTHERS * len(proposal.evidence)))
+    mine = [e for e in proposal.evidence if atlas.taxonomy.agreed([e.class_code, wrong]) is None]
+    if model_id is None:
+        return proposal.evidence
+    _, vectors = atlas.embeddings_of(model_id, [cell_id])
+    limit = CellFilter(classes=(wrong,), not_cells=(cell_id,))
+    count = max(1, len(proposal.evidence) - kept)
+    found = atlas.search(np.asarray(vectors), count, filter=limit, model_id=model_id)
+    near = {int(i): float(s) for i, s in zip(found.ids[0], found.similarity[0], strict=True)}
+    near.pop(-1, None)
+    cells, votes = atlas.cells_by_id(near), atlas.present_votes(near)
+    theirs = [
+        Evidence(
+            cell_id=cell.id,
+            similarity=near[cell.id],
+            distance=1.0 - near[cell.id],
+            class_code=votes[cell.id][0],
+            author=votes[cell.id][1],
+            dataset=cell.dataset,
+            patient=cell.patient,
+            slide=cell.slide,
+            file=cell.file,
+        )
+        for cell in cells.values()
+        if cell.id in votes
+    ]
+    return tuple(sorted([*theirs, *mine[:kept]], key=lambda each: -each.similarity))
