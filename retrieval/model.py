@@ -1,43 +1,38 @@
-"""Models: weights and view in one safetensors file, named by the hash of both."""
+"""Models: pictures in, unit vectors (and, of some, features and scores) out."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from index.errors import CellKinError
+from retrieval.cellview.finder import CellFinder, Finding, unfound
+from retrieval.cellview.view import CellView
+from retrieval.described import Described
+from retrieval.modelfile import ModelError, changed, model_id, read_model_file, write_model_file
 from retrieval.network import EmbeddingNetwork, for_inference
 from retrieval.view import View
 
 if TYPE_CHECKING:
     from index import Atlas
 
-FORMAT = 1
 SHIPPED = Path(__file__).parent / "shipped" / "cellkin-pbc.safetensors"
 
-
-class ModelError(CellKinError):
-    """A model file that is missing, damaged, or not one of CellKin's."""
-
-
-def model_id(state: Mapping[str, torch.Tensor], preprocessing: Mapping[str, Any]) -> str:
-    """SHA-256 over the preprocessing and every tensor's name, type, shape and bytes."""
-    digest = hashlib.sha256(json.dumps(preprocessing, sort_keys=True).encode())
-    for name in sorted(state):
-        tensor = state[name].detach().cpu().contiguous()
-        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
+__all__ = [
+    "Described",
+    "Model",
+    "ModelError",
+    "atlas_model",
+    "load_model",
+    "model_id",
+    "read_model_file",
+    "register_model",
+    "save_model",
+    "shipped_model_path",
+]
 
 
 def _preprocessing(backbone_name: str, dim: int, view: View) -> dict[str, Any]:
@@ -48,7 +43,21 @@ class Model:
     """A frozen embedding model: pictures in, unit vectors out.
 
     ``id`` is the hash of weights and preprocessing, ``metadata`` what its file says of it.
+    ``finder`` finds the cell before the picture is brought to the view; None in a model that
+    takes the picture as it is. ``feature_parts`` names the parts of the features with their
+    widths, ``score_classes`` and ``leaf_classes`` the taxonomy codes that are scored; all three
+    are empty in a model of one network.
     """
+
+    finder: CellFinder | None = None
+    finder_id: str | None = None
+    feature_parts: tuple[tuple[str, int], ...] = ()
+    score_classes: tuple[str, ...] = ()
+    leaf_classes: tuple[str, ...] = ()
+    id: str
+    dim: int
+    view: View | CellView
+    metadata: dict[str, Any]
 
     def __init__(
         self, network: EmbeddingNetwork, view: View, metadata: dict[str, Any], identity: str
@@ -58,23 +67,78 @@ class Model:
         self.view = view
         self.metadata = metadata
         self._network = for_inference(network)
+        self._set_scale(view)
+
+    def _set_scale(self, view: View | CellView) -> None:
         self._scale = 1.0 / (255.0 * torch.tensor(view.std)).view(1, 3, 1, 1)
         self._shift = -(torch.tensor(view.mean) / torch.tensor(view.std)).view(1, 3, 1, 1)
 
+    def _normalised(self, pictures: np.ndarray) -> torch.Tensor:
+        # the array is channels-last in memory already; permuting only renames the axes
+        batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+        return batch * self._scale + self._shift
+
+    def picture(
+        self, rgb: np.ndarray, finding: Finding | None = None, typical: float | None = None
+    ) -> np.ndarray:
+        """The network's input uint8 [S, S, 3] of ``rgb`` uint8 [H, W, 3].
+
+        finding: what the finder found in it; by default it is asked now. typical: the median
+        diameter of the picture's laboratory, in pixels of ``rgb``. Both mean nothing to a model
+        without finder.
+        """
+        if isinstance(self.view, View):
+            return self.view.picture(rgb)
+        if finding is None and self.finder is not None:
+            finding = self.finder.find([rgb])[0]
+        return self.view.picture(rgb, finding or unfound(rgb), typical)
+
+    def describe(
+        self,
+        images: Sequence[np.ndarray],
+        findings: Sequence[Finding] | None = None,
+        typical: float | None = None,
+    ) -> Described:
+        """What the model says of RGB pictures, each uint8 [H, W, 3] of any size.
+
+        findings: one a picture, by default found now. typical: the median diameter of the
+        laboratory's cells in pixels; without it each cell is scaled by itself.
+        """
+        if not images:
+            return self._nothing()
+        if findings is None and self.finder is not None:
+            findings = self.finder.find(images)
+        found = findings if findings is not None else [None] * len(images)
+        return self.describe_pictures(
+            np.stack(
+                [
+                    self.picture(image, finding, typical)
+                    for image, finding in zip(images, found, strict=True)
+                ]
+            )
+        )
+
+    def describe_pictures(self, pictures: np.ndarray) -> Described:
+        """What the model says of pictures already brought to the view, uint8 [N, S, S, 3]."""
+        with torch.inference_mode():
+            return Described.plain(self._network(self._normalised(pictures)).numpy())
+
+    def _nothing(self) -> Described:
+        features = sum(width for _, width in self.feature_parts)
+        return Described(
+            np.empty((0, self.dim), np.float32),
+            np.empty((0, features), np.float16),
+            np.empty((0, len(self.score_classes)), np.float32),
+            np.empty((0, len(self.leaf_classes)), np.float32),
+        )
+
     def embed_batch(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Unit vectors float32 [N, D] of RGB pictures, each uint8 [H, W, 3] of any size."""
-        if not images:
-            return np.empty((0, self.dim), np.float32)
-        return self.embed_pictures(np.stack([self.view.picture(image) for image in images]))
+        return self.describe(images).vectors
 
     def embed_pictures(self, pictures: np.ndarray) -> np.ndarray:
         """Unit vectors float32 [N, D] of pictures already brought to the view, [N, S, S, 3]."""
-        with torch.inference_mode():
-            # the array is channels-last in memory already; permuting only renames the axes
-            batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
-            batch = batch * self._scale + self._shift
-            vectors: np.ndarray = self._network(batch).numpy()
-        return vectors
+        return self.describe_pictures(pictures).vectors
 
 
 def save_model(
@@ -88,58 +152,25 @@ def save_model(
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     preprocessing = _preprocessing(network.backbone_name, network.dim, view)
     identity = model_id(state, preprocessing)
-    metadata = {"format": FORMAT, "id": identity, **preprocessing, "about": dict(about or {})}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(handle)
-    try:
-        save_file(state, temporary, metadata={"cellkin": json.dumps(metadata, sort_keys=True)})
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    metadata = {"format": 1, "id": identity, **preprocessing, "about": dict(about or {})}
+    write_model_file(path, state, metadata)
     return identity
-
-
-def read_model_file(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The tensors and the metadata of a model file; ModelError for anything else."""
-    if not path.is_file():
-        raise ModelError(
-            f"there is no model file {path}", "give the path of a .safetensors file of CellKin"
-        )
-    try:
-        with safe_open(path, framework="pt") as handle:
-            metadata = json.loads((handle.metadata() or {}).get("cellkin", "null"))
-            state = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(
-            f"the model file {path} cannot be read ({error})",
-            "copy it again, or train or choose another model",
-        ) from error
-    if metadata is None:
-        raise ModelError(
-            f"{path} is a safetensors file but not a CellKin model",
-            "give a file that cellkin train wrote",
-        )
-    if metadata["format"] > FORMAT:
-        raise ModelError(
-            f"the model {path} has format {metadata['format']}, this CellKin reads up to {FORMAT}",
-            "use a newer CellKin",
-        )
-    return state, metadata
 
 
 def load_model(path: Path) -> Model:
     """The model in ``path``, checked against its own id; ModelError when it is damaged."""
     state, metadata = read_model_file(path)
+    if metadata["format"] == 2:
+        from retrieval.joint import joint_model
+
+        joint = joint_model(state, metadata)
+        if joint is None:
+            raise changed(path)
+        return joint
     view = View.from_dict(metadata["view"])
     identity = model_id(state, _preprocessing(metadata["backbone"], metadata["dim"], view))
     if identity != metadata["id"]:
-        raise ModelError(
-            f"the model file {path} was changed: its content does not match its id",
-            "copy it again, or train or choose another model",
-        )
+        raise changed(path)
     network = EmbeddingNetwork(metadata["backbone"], metadata["dim"], view.input_size)
     network.load_state_dict(state)
     return Model(network, view, metadata, identity)

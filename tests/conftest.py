@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
     from index.atlas import Atlas
+    from retrieval.cellview import CellUNet
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -87,12 +91,42 @@ def atlas(tmp_path: Path) -> Iterator[Atlas]:
         yield opened
 
 
+def _pictures(painted: Path) -> list[np.ndarray]:
+    """Every other painted cell, RGB uint8 [H, W, 3]."""
+    import numpy as np
+    from PIL import Image
+
+    return [np.asarray(Image.open(file)) for file in sorted(painted.rglob("*.png"))[::2]]
+
+
+def _batch(pictures: list[np.ndarray]) -> torch.Tensor:
+    """Pictures of one size as a network takes them, -1..1."""
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _let_see(network: torch.nn.Module, batch: torch.Tensor) -> None:
+    """Let the batch norms of ``network`` see cells, in evaluation mode afterwards.
+
+    Random weights alone map every picture to nearly one point: so distances come to mean
+    something, once the head's output is centred too.
+    """
+    import torch
+
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0
+    network.train()
+    network.trunk(batch)
+    network.eval()
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory, painted: Path) -> Path:
     """A model file with seeded random weights and a small input: quick, and the same every run."""
-    import numpy as np
     import torch
-    from PIL import Image
 
     from retrieval.model import save_model
     from retrieval.network import EmbeddingNetwork
@@ -101,20 +135,82 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, painted: Path) -> Path:
     view = View(input_size=64)
     torch.manual_seed(0)
     network = EmbeddingNetwork("mobilenet_v2", 32, view.input_size, dropout=0.0)
-    files = sorted(painted.rglob("*.png"))[::2]
-    pictures = np.stack([view.picture(np.asarray(Image.open(file))) for file in files])
-    batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+    batch = _batch([view.picture(image) for image in _pictures(painted)])
     with torch.no_grad():
-        # Random weights alone map every picture to nearly one point: let batch norm see cells, and
-        # centre the head's output, so that distances mean something.
-        for layer in network.modules():
-            if isinstance(layer, torch.nn.BatchNorm2d):
-                layer.momentum = 1.0
-        network.train()(batch)
-        network.eval()
+        _let_see(network, batch)
         network.head.bias -= network.head(network.trunk(batch)).mean(0)
     file = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     save_model(file, network, view, {"purpose": "tests"})
+    return file
+
+
+def dark_finder(below: float) -> CellUNet:
+    """A network that finds cells without training: where green is below ``below`` (0..1) is cell.
+
+    Where it is below half of that is nucleus. Made by hand, so that what it finds is exact.
+    """
+    import torch
+
+    from retrieval.cellview import CellUNet
+
+    network = CellUNet((2, 2)).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        first, second = network.down[0]
+        first[0].weight[0, 1, 1, 1] = -1.0  # the input is (green - 0.5) / 0.25
+        first[1].bias[0] = 2.0  # so that it stays above 0: (1 - green) / 0.25
+        for layer, source in ((second[0], 0), (network.up[0][0], 2)):
+            layer.weight[0, source, 1, 1] = 1.0
+        for block in (first, second, network.up[0]):
+            block[1].weight.fill_(1.0)
+        for row, green in enumerate((below, below / 2)):
+            network.head.weight[row, 0] = 50.0
+            network.head.bias[row] = -50.0 * (1 - green) / 0.25
+    return network
+
+
+@pytest.fixture(scope="session")
+def finder_below() -> Callable[[float], CellUNet]:
+    """``finder_below(0.6)`` is a network that finds what is darker than 0.6 in green."""
+    return dark_finder
+
+
+@pytest.fixture(scope="session")
+def tiny_joint_model(tmp_path_factory: pytest.TempPathFactory, painted: Path) -> Path:
+    """A model file of format 2: a finder, two taught trunks, a frozen one, projections.
+
+    Seeded random weights, so that it knows nothing; its finder finds painted white cells.
+    """
+    import torch
+
+    from retrieval.cellview import CellFinder, CellView
+    from retrieval.joint import Projection, Trunk
+    from retrieval.packing import Parts, pack_model
+
+    torch.manual_seed(0)
+    finder, view = dark_finder(0.62), CellView(64)
+    images = _pictures(painted)
+    looks = CellFinder(finder).find(images)
+    pictures = [view.picture(image, look) for image, look in zip(images, looks, strict=True)]
+    batch = _batch(pictures)
+    trunks = [Trunk("mobilenet_v2", 64, 16, 3, 2) for _ in range(2)]
+    trunks.append(Trunk("mobilenet_v2", 48))
+    pooled = []
+    with torch.no_grad():
+        for trunk in trunks:
+            _let_see(trunk, batch)
+            pooled.append(trunk.pooled(batch))
+        for trunk, features in zip(trunks[:2], pooled, strict=False):
+            trunk.head.bias -= trunk.head(features).mean(0)
+    projections = [
+        Projection(name, (number,), pooled[number].mean(0), torch.randn(8, 1280) / 1280**0.5)
+        for number, name in enumerate(("taught", "taught", "frozen"))
+    ]
+    file = tmp_path_factory.mktemp("model") / "joint.safetensors"
+    classes, leaves = ("neutrophil", "eosinophil", "lymphocyte"), ("band_neutrophil", "basophil")
+    about = {"purpose": "tests"}
+    pack_model(file, Parts(trunks, view, finder, projections, classes, leaves, about=about))
     return file
 
 

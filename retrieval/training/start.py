@@ -10,15 +10,18 @@ import torch
 
 from index import Atlas
 from retrieval.backbones import BackboneError, backbone
+from retrieval.cellview import CellUNet
+from retrieval.joint import finder_network, first_trunk_state
 from retrieval.model import read_model_file, shipped_model_path
 from retrieval.network import EmbeddingNetwork
 
 
-def _state_of_file(path: Path) -> dict[str, torch.Tensor]:
+def _state_of_file(path: Path, backbone_name: str) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise BackboneError(f"there is no weights file {path}", "give --weights an existing file")
     if path.suffix == ".safetensors":
-        return read_model_file(path)[0]
+        state, metadata = read_model_file(path)
+        return first_trunk_state(state, metadata, backbone_name) if "trunks" in metadata else state
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about a file's pickle protocol
@@ -40,12 +43,24 @@ def _state_of_file(path: Path) -> dict[str, torch.Tensor]:
     return state
 
 
+def shipped_finder_network() -> CellUNet:
+    """The network of the shipped model that finds cells; BackboneError where it has none."""
+    small, metadata = read_model_file(shipped_model_path())
+    network = finder_network(small, metadata)
+    if network is None:
+        raise BackboneError(
+            "the shipped model finds no cells, so the cell view cannot be made",
+            "train with --view plain",
+        )
+    return network
+
+
 def load_start(network: EmbeddingNetwork, weights: str, atlas: Atlas | None = None) -> None:
     """Fill ``network`` from ``weights``; BackboneError where they are absent or do not fit.
 
     ``weights`` is ``random``, ``imagenet`` (torchvision's download), ``shipped``, ``active`` (the
     atlas's present model) or a file. A state dict of torchvision fills the trunk, a CellKin model
-    of the same backbone trunk and, at the same dimension, head.
+    of the same backbone trunk and, at the same dimension, head: of several, those of the first.
     """
     name = network.backbone_name
     if weights == "random":
@@ -53,11 +68,11 @@ def load_start(network: EmbeddingNetwork, weights: str, atlas: Atlas | None = No
     if weights == "imagenet":
         state = backbone(name).download()
     elif weights == "shipped":
-        state = _state_of_file(shipped_model_path())
+        state = _state_of_file(shipped_model_path(), name)
     elif weights == "active" and atlas is not None and atlas.active_model is not None:
-        state = _state_of_file(Path(atlas.model_file(atlas.active_model)))
+        state = _state_of_file(Path(atlas.model_file(atlas.active_model)), name)
     else:
-        state = _state_of_file(Path(weights))
+        state = _state_of_file(Path(weights), name)
     of_cellkin = any(key.startswith("trunk.") for key in state)
     target = network.state_dict()
     wanted = {key if of_cellkin else f"trunk.{key}": value for key, value in state.items()}

@@ -100,7 +100,7 @@ def test_nothing_half_written_stays_when_writing_fails(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("retrieval.model.save_file", full)
+    monkeypatch.setattr("retrieval.modelfile.save_file", full)
     with pytest.raises(OSError, match="No space left"):
         save_model(tmp_path / "m.safetensors", network, View(64, 0.75))
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,230 @@
+"""Where the cell of a picture is, how large it is, and what the background's colour is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy import ndimage
+from torch import nn
+from torch.nn import functional
+
+from retrieval.cellview.network import SIDE
+from retrieval.view import square
+
+WORKING = 192  # side the squared picture is brought to before it is searched, in pixels
+FILLED = 0.62  # share of the second crop's side that the cell's diameter takes
+SMALLEST, LARGEST = 0.12, 1.6  # of the picture's side: limits of a crop's side
+CENTRAL = 0.22  # how fast a cell's claim falls with its distance from the centre, in sides
+FEWEST = 60  # pixels of a map that are still a cell
+WELL_SEEN = (0.38, 0.85)  # share of the side at which one look is enough
+OFF_CENTRE = 0.12  # share of the side beyond which a second look is taken
+BRIGHT = 80  # percentile of brightness above which pixels outside the cell are background
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The cell in one picture. Lengths are in pixels of the picture as decoded.
+
+    x, y: centre. diameter: of the disc of the cell's area. nucleus: share of the cell's area that
+    is nucleus, 0..1. background: RGB 0..255. found: False where no cell was seen; the rest is
+    then the whole picture's. others: how many more cells stand in the picture.
+    """
+
+    x: float
+    y: float
+    diameter: float
+    nucleus: float
+    background: tuple[float, float, float]
+    found: bool
+    others: int
+
+
+def unfound(
+    picture: np.ndarray, background: tuple[float, float, float] = (255.0, 255.0, 255.0)
+) -> Finding:
+    """The finding for ``picture`` [H, W, 3] where no cell was seen: the whole of it."""
+    height, width = picture.shape[:2]
+    return Finding(width / 2, height / 2, max(height, width) * FILLED, 0.0, background, False, 0)
+
+
+@dataclass
+class _Look:
+    """One pass over a picture: the frame in working pixels, and what was seen in it."""
+
+    x: float
+    y: float
+    side: float
+    diameter: float = 0.0
+    nucleus: float = 0.0
+    others: int = 0
+    seen: bool = False
+
+
+def crops(
+    pictures: torch.Tensor, x: np.ndarray, y: np.ndarray, side: np.ndarray, size: int, fill: str
+) -> torch.Tensor:
+    """Squares [N, C, size, size] about x, y [N] of ``side`` [N] pixels out of [N, C, S, S]."""
+    count, channels, height, _ = pictures.shape
+    matrix = np.zeros((count, 2, 3), np.float32)
+    matrix[:, 0, 0] = matrix[:, 1, 1] = side / height
+    matrix[:, 0, 2] = 2 * x / height - 1
+    matrix[:, 1, 2] = 2 * y / height - 1
+    grid = functional.affine_grid(
+        torch.from_numpy(matrix), [count, channels, size, size], align_corners=False
+    )
+    return functional.grid_sample(pictures, grid, padding_mode=fill, align_corners=False)
+
+
+def _central(cell: np.ndarray) -> tuple[np.ndarray, float, float, int, int] | None:
+    """The cell that the picture is of: mask, centre (x, y), area, how many others; None if none.
+
+    ``cell`` is a probability map [S, S]. Of the connected parts the one of largest
+    sqrt(area) × exp(-(distance / .22 side)²) is taken, so that a neighbour at the border does not
+    win by its size.
+    """
+    mask = ndimage.binary_opening(cell > 0.5, np.ones((3, 3)))
+    parts, count = ndimage.label(mask, np.ones((3, 3)))
+    if not count:
+        return None
+    numbers = np.arange(1, count + 1)
+    areas = np.bincount(parts.ravel(), minlength=count + 1)[1:]
+    centres = np.array(ndimage.center_of_mass(mask, parts, numbers)) + 0.5
+    away = np.hypot(*(centres - cell.shape[0] / 2).T) / cell.shape[0]
+    best = int(np.argmax(np.sqrt(areas) * np.exp(-((away / CENTRAL) ** 2))))
+    others = int((areas > areas[best] / 4).sum()) - 1
+    y, x = centres[best]
+    return parts == best + 1, float(x), float(y), int(areas[best]), others
+
+
+def background_of(picture: np.ndarray, cell: np.ndarray) -> tuple[float, float, float]:
+    """Median colour of the brightest fifth of ``picture`` [S, S, 3] outside ``cell`` [S, S]."""
+    outside = picture[~cell].astype(np.float32)
+    if len(outside) < FEWEST:
+        outside = picture.reshape(-1, 3).astype(np.float32)
+    light = outside.sum(1)
+    red, green, blue = np.median(outside[light >= np.percentile(light, BRIGHT)], 0)
+    return float(red), float(green), float(blue)
+
+
+class CellFinder:
+    """Finds the cell in pictures with a trained ``CellUNet``, plain or folded."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network.eval().to(memory_format=torch.channels_last)
+
+    def find(self, pictures: Sequence[np.ndarray]) -> list[Finding]:
+        """A finding for each of ``pictures``, RGB uint8 [H, W, 3] of any size."""
+        if not pictures:
+            return []
+        small = np.stack([working(picture) for picture in pictures])
+        return [
+            _placed(picture, look, background)
+            for picture, look, background in zip(pictures, *self._search(small), strict=True)
+        ]
+
+    def masks(
+        self, small: np.ndarray, x: np.ndarray, y: np.ndarray, side: np.ndarray
+    ) -> np.ndarray:
+        """Maps of cell and nucleus, float32 [N, 96, 96, 2] in 0..1, in squares of working pixels.
+
+        small: uint8 [N, 192, 192, 3]; x, y, side: [N], the squares' centres and sides.
+        """
+        batch = torch.from_numpy(small).permute(0, 3, 1, 2).float() / 255
+        return self._maps(batch, x, y, side)
+
+    def _maps(
+        self, batch: torch.Tensor, x: np.ndarray, y: np.ndarray, side: np.ndarray
+    ) -> np.ndarray:
+        with torch.inference_mode():
+            seen = (crops(batch, x, y, side, SIDE, "border") - 0.5) / 0.25
+            maps = self._network(seen.contiguous(memory_format=torch.channels_last))
+            found: np.ndarray = maps.float().sigmoid().permute(0, 2, 3, 1).numpy()
+        return found
+
+    def _search(self, small: np.ndarray) -> tuple[list[_Look], list[tuple[float, float, float]]]:
+        batch = torch.from_numpy(small).permute(0, 3, 1, 2).float() / 255
+        middle = np.full(len(small), WORKING / 2, np.float32)
+        maps = self._maps(batch, middle, middle, 2 * middle)
+        looks = [
+            _seen(maps[row], _Look(WORKING / 2, WORKING / 2, WORKING)) for row in range(len(small))
+        ]
+        scale = WORKING // SIDE
+        backgrounds = [
+            background_of(small[row, ::scale, ::scale], maps[row, ..., 0] > 0.16)
+            for row in range(len(small))
+        ]
+        again = [row for row, look in enumerate(looks) if _needs_another(look)]
+        if again:
+            frames = [_frame(looks[row]) for row in again]
+            closer = self._maps(
+                batch[again],
+                np.array([frame.x for frame in frames], np.float32),
+                np.array([frame.y for frame in frames], np.float32),
+                np.array([frame.side for frame in frames], np.float32),
+            )
+            for row, frame, seen in zip(again, frames, closer, strict=True):
+                second = _seen(seen, frame)
+                if second.seen:
+                    second.others = max(second.others, looks[row].others)
+                    looks[row] = second
+        return looks, backgrounds
+
+
+def working(picture: np.ndarray) -> np.ndarray:
+    whole = square(picture)
+    if whole.shape[0] == WORKING:
+        return whole
+    image = Image.fromarray(whole)
+    return np.asarray(image.resize((WORKING, WORKING), Image.Resampling.BILINEAR))
+
+
+def _seen(maps: np.ndarray, frame: _Look) -> _Look:
+    """What ``maps`` [96, 96, 2] of the square ``frame`` show, in working pixels."""
+    central = _central(maps[..., 0])
+    if central is None or central[3] < FEWEST:
+        return frame
+    mask, x, y, area, others = central
+    pixel = frame.side / SIDE
+    return _Look(
+        frame.x + (x - SIDE / 2) * pixel,
+        frame.y + (y - SIDE / 2) * pixel,
+        frame.side,
+        2 * float(np.sqrt(area / np.pi)) * pixel,
+        float((maps[..., 1][mask] > 0.5).mean()),
+        others,
+        True,
+    )
+
+
+def _needs_another(look: _Look) -> bool:
+    filled = look.diameter / look.side
+    away = np.hypot(look.x - WORKING / 2, look.y - WORKING / 2) / WORKING
+    return look.seen and not (WELL_SEEN[0] <= filled <= WELL_SEEN[1] and away <= OFF_CENTRE)
+
+
+def _frame(look: _Look) -> _Look:
+    side = float(np.clip(look.diameter / FILLED, SMALLEST * WORKING, LARGEST * WORKING))
+    return _Look(look.x, look.y, side)
+
+
+def _placed(picture: np.ndarray, look: _Look, background: tuple[float, float, float]) -> Finding:
+    """``look`` in pixels of the picture as it was before it was squared and resized."""
+    height, width = picture.shape[:2]
+    side = max(height, width)
+    pixel = side / WORKING
+    left, top = (side - width) // 2, (side - height) // 2
+    if not look.seen:
+        return unfound(picture, background)
+    return Finding(
+        look.x * pixel - left,
+        look.y * pixel - top,
+        look.diameter * pixel,
+        look.nucleus,
+        background,
+        True,
+        look.others,
+    )
