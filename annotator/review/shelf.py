@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from annotator.review.matters import Material, Matter
@@ -44,9 +45,12 @@ class _Search:
 
 
 class Shelf:
-    """The matters of every queue of one atlas; safe for several threads."""
+    """The matters of every queue of one atlas; safe for several threads.
 
-    def __init__(self, material: Material) -> None:
+    ``material`` gives what to search as the one who asks may see it.
+    """
+
+    def __init__(self, material: Callable[[], Material]) -> None:
         self._material = material
         self._searches: dict[str, _Search] = {}
         self._last: dict[str, list[Matter]] = {}
@@ -55,11 +59,12 @@ class Shelf:
 
     def matters(self, queue: ReviewQueue, *, patience: float = PATIENCE) -> Found:
         """What is to be reviewed in ``queue``; settled matters are left out."""
+        material = self._material()
         if queue.slow:
-            found = self._slow(queue, patience)
+            found = self._slow(queue, material, patience)
         else:
-            found = Found(list(queue.find(self._material, lambda share: None)), 1.0)
-        gone = settled(self._material.atlas, queue.name)
+            found = Found(list(queue.find(material, lambda share: None)), 1.0)
+        gone = settled(material.atlas, queue.name)
         open_ = [matter for matter in found.matters if matter.key not in gone]
         return Found(sorted(open_, key=lambda matter: (-matter.worth, matter.key[0])), found.share)
 
@@ -75,8 +80,8 @@ class Shelf:
             if search.thread is not None:
                 search.thread.join()
 
-    def _slow(self, queue: ReviewQueue, patience: float) -> Found:
-        atlas = self._material.atlas
+    def _slow(self, queue: ReviewQueue, material: Material, patience: float) -> Found:
+        atlas = material.atlas
         mark = atlas.marks(atlas.active_model or "")
         with self._lock:
             search = self._searches.get(queue.name)
@@ -87,7 +92,10 @@ class Shelf:
                     self._last[queue.name] = search.matters
                 search = self._searches[queue.name] = _Search(mark)
                 search.thread = threading.Thread(
-                    target=self._run, args=(queue, search), name=f"review-{queue.name}", daemon=True
+                    target=self._run,
+                    args=(queue, material, search),
+                    name=f"review-{queue.name}",
+                    daemon=True,
                 )
                 search.thread.start()
         if search.thread is not None and search.share < 1.0:
@@ -96,13 +104,13 @@ class Shelf:
             return Found(list(self._last[queue.name]), search.share)
         return Found(list(search.matters), search.share)
 
-    def _run(self, queue: ReviewQueue, search: _Search) -> None:
+    def _run(self, queue: ReviewQueue, material: Material, search: _Search) -> None:
         def told(share: float) -> None:
             search.share = min(share, 0.999)
 
         try:
             with self._one:
-                for matter in queue.find(self._material, told):
+                for matter in queue.find(material, told):
                     search.matters.append(matter)
         except Exception:  # the thread has no caller; what was found so far stays good
             log.exception("could not finish the search of review queue %s", queue.name)

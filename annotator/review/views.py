@@ -40,8 +40,9 @@ PAGE = 48
 def furnish(state: BlueprintSetupState) -> None:
     """Give the application its shelf of matters."""
     held = state.app.extensions["desk"]
-    material = Material(held.atlas, held.proposals, held.pictures, seed=held.config.seed)
-    state.app.extensions["review"] = Shelf(material)
+    state.app.extensions["review"] = Shelf(
+        lambda: Material(held.atlas, held.proposals, held.pictures, seed=held.config.seed)
+    )
 
 
 def shelf() -> Shelf:

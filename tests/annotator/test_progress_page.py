@@ -1,0 +1,132 @@
+"""Progress: what is left, how sure, how fast, and how far readers agree."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from annotator.charts import Row, Series, interval, lines
+from annotator.progress.figures import Log, Sureness, paces, remaining, steps
+from index import NewLabel
+from index.facts import LabelFacts, add_labels
+from index.records import Label
+from retrieval.evaluation.intervals import wilson_interval
+
+
+def test_the_share_met_step_by_step() -> None:
+    found = steps([True] * 20 + [False] * 10 + [True] * 10)
+    assert [(each.labels, each.count) for each in found] == [(10, 10), (20, 10), (30, 10), (40, 10)]
+    assert [each.share for each in found] == [1.0, 1.0, 0.0, 1.0]
+    assert found[2].interval.low == 0.0 < found[2].interval.high
+    assert steps([True] * 9) == []
+
+
+def given(number: int, second: float, author: str = "ann", how: str = "single") -> Label:
+    time = f"2026-01-01T00:{int(second) // 60:02}:{second % 60:09.6f}+00:00"
+    return Label(1, "monocyte", author, how, id=number, time=time)
+
+
+def test_a_sheet_is_one_action_however_many_labels_it_gave() -> None:
+    labels = [given(1, 0), given(2, 0, how="bulk"), given(3, 0, how="bulk"), given(4, 9)]
+    facts = {
+        1: LabelFacts(seconds=2.0),
+        2: LabelFacts(seconds=6.0, sheet_id=7),
+        3: LabelFacts(seconds=6.0, sheet_id=7),
+        4: LabelFacts(seconds=4.0),
+    }
+    sheet, single = sorted(paces(labels, facts), key=lambda pace: pace.how)
+    assert (sheet.how, sheet.actions, sheet.labels, sheet.median) == ("bulk", 1, 2, 6.0)
+    assert (single.actions, single.labels, single.median, single.told) == (2, 2, 3.0, True)
+
+
+def test_without_recorded_times_the_pause_stands_in_and_breaks_do_not_count() -> None:
+    labels = [given(n, second) for n, second in enumerate((0, 3, 8, 900, 904), start=1)]
+    (pace,) = paces(labels, {})
+    assert pace.told is False
+    assert (pace.actions, pace.median) == (5, 4.0)  # 3, 5 and 4 seconds; not 892
+    assert paces([given(1, 0)], {}) == []
+
+
+def test_what_remains_with_and_without_sheets() -> None:
+    sure = Sureness(
+        1000, 400, {"accept": 300, "back_off": 60, "abstain": 40}, wilson_interval(300, 400), {}
+    )
+    pace = paces([given(1, 0)], {1: LabelFacts(seconds=2.0)})
+    found = remaining(sure, Log(paces=pace, a_sheet=15.0))
+    assert found.one_by_one == 1000
+    assert found.hours == pytest.approx(1000 * 2 / 3600)
+    middle, low, high = found.with_sheets
+    assert middle == pytest.approx(750 / 15 + 250)
+    assert low < middle < high < 1000
+    assert remaining(sure, Log()).with_sheets is None
+    assert remaining(sure, Log()).hours is None
+
+
+def test_the_page_and_its_document(app, browser) -> None:
+    atlas = app.extensions["desk"].atlas
+    for number, cell in enumerate(range(25, 36)):
+        code = ("neutrophil", "lymphocyte", "eosinophil", "platelet")[(cell - 25) % 4]
+        label = NewLabel(cell, code, "ann", "single", code, 0.9, "m", True)
+        add_labels(atlas, [label], [LabelFacts("with_proposal", seconds=2.0 + number)])
+        other = code if number % 3 else "monocyte"
+        atlas.add_labels([NewLabel(cell, other, "bob", "single")])
+    told = browser.get("/api/v1/progress").json
+    assert told["fresh"] is True
+    figures = told["figures"]
+    assert figures["sureness"]["left"] == 1 + 4  # the disputed are left too
+    assert figures["learning_curve"][0]["labels"] == 10
+    assert {pace["author"] for pace in figures["paces"]} >= {"ann"}
+    cohen = [e for e in figures["agreement"]["figures"] if e["measure"] == "cohen"]
+    assert cohen[0]["readers"] == ["ann", "bob"]
+    assert cohen[0]["cells"] == 11
+    assert figures["independent"]["cells"] == 0  # ann had the proposal in view
+    html = browser.get("/progress").text
+    assert html.count('role="img"') >= 5
+    assert "Fleiss" in html
+    assert "95 % interval" in html
+    assert "%%" not in html
+
+
+def test_an_empty_history_has_a_page(browser) -> None:
+    html = browser.get("/progress").text
+    assert "No cell has been read so by two readers yet." in html
+    assert "No sheet has been accepted yet" in html
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def parsed(markup: str) -> ElementTree.Element:
+    return ElementTree.fromstring(
+        str(markup).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ')
+    )
+
+
+def test_a_chart_tells_its_numbers_in_words_and_stays_inside_its_box() -> None:
+    points = [(10.0, 0.4, 0.3, 0.5), (100.0, 0.8, 0.7, 0.9), (1000.0, 0.95, 0.9, 1.0)]
+    chart = lines([Series("hidden", points), Series("in view", points)], "labels", log=True)
+    root = parsed(chart)
+    assert root.attrib["role"] == "img"
+    assert "hidden: 40 % · 10 labels" in root.attrib["aria-label"]
+    _x, _y, wide, high = map(float, root.attrib["viewBox"].split())
+    shapes = {e.tag.removeprefix(SVG) for e in root.iter() if e.attrib.get("class") == "mark"}
+    assert shapes == {"circle", "rect"}  # series differ by shape, not by colour alone
+    for path in root.iter(f"{SVG}path"):
+        numbers = [float(n) for n in re.findall(r"-?\d+\.?\d*", path.attrib["d"])]
+        assert all(-1 <= number <= max(wide, high) for number in numbers)
+    assert lines([], "labels") == ""
+    assert lines([Series("one", points[:1])], "labels", log=True)
+
+
+def test_a_chart_of_an_interval_and_names_that_are_markup() -> None:
+    root = parsed(interval(Row('<b onload="x">', 0.5, 0.2, 0.7)))
+    assert root.attrib["aria-label"] == '<b onload="x">: 0.50 (0.20 – 0.70)'
+    assert interval(Row("none", None, None, None)) == ""
+    far = parsed(interval(Row("low", -0.9, -1.0, -0.5)))
+    assert all(
+        0 <= float(n) <= 200
+        for path in far.iter(f"{SVG}path")
+        for n in re.findall(r"-?\d+\.?\d*", path.attrib["d"])
+    )
