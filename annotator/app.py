@@ -39,9 +39,9 @@ def create_app(config: AnnotatorConfig, atlas: Atlas | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.extensions["desk"] = Desk(config, atlas)
+    desk = app.extensions["desk"] = Desk(config, atlas)
     handle_errors(app)
-    protect(app, config)
+    protect(app, desk.config)
     translate(app)
     for blueprint in blueprints():
         app.register_blueprint(blueprint)

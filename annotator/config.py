@@ -26,7 +26,8 @@ class AnnotatorConfig:
 
     ``secret`` signs the session cookie and the proposals handed to pages. It is drawn anew for
     every run, so nothing signed by an earlier run is trusted. With ``accounts`` everybody signs
-    in and ``author`` is of no account; else who started the annotator may do everything.
+    in and ``author`` counts for nothing; without, who started the annotator may do everything;
+    None: with accounts if the atlas has an owner.
     ``planted`` is the share of proposals planted as checks, unless the owners decided another.
     """
 
@@ -39,7 +40,7 @@ class AnnotatorConfig:
     k: int = field(default_factory=lambda: int(setting("k")))
     seed: int = field(default_factory=lambda: int(setting("seed")))
     secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
-    accounts: bool = False
+    accounts: bool | None = None
     planted: float = field(default_factory=lambda: float(setting("planted")))
     largest_upload: int = 64 * 1024 * 1024
 

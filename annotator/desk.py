@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +24,10 @@ from annotator.policy import Policy, read_policy
 from annotator.problems import BadRequestError, StaleProposalError
 from annotator.proposals import Proposals, unembedded
 from annotator.queue import Queue, known_order
+from annotator.rooms import OWNER
 from annotator.sights import Sights, View
 from annotator.viewer import Person, viewer
+from index.accounts import count_role
 from index.atlas import Atlas
 from index.browsing import Wanted, cells_by_dataset, how_many
 from index.errors import UnknownDatasetError
@@ -61,8 +63,10 @@ class Desk:
     """
 
     def __init__(self, config: AnnotatorConfig, atlas: Atlas | None = None) -> None:
-        self.config = config
         self.whole = atlas or Atlas.open(config.atlas)
+        if config.accounts is None:
+            config = replace(config, accounts=count_role(self.whole, OWNER) > 0)
+        self.config = config
         self._owns_atlas = atlas is None
         self.pictures = Pictures(self.whole)
         self.sights = Sights(self.whole, k=config.k)

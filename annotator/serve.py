@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Flask
 
+from annotator.accounts import invite_first
 from annotator.app import create_app
 from annotator.config import AnnotatorConfig
 from annotator.problems import AddressError, PortInUseError
@@ -24,9 +25,15 @@ def warning_for(config: AnnotatorConfig) -> str | None:
     """What to say when others than this machine can reach the annotator."""
     if config.is_local:
         return None
+    listens = f"the annotator listens on {config.host}: whoever reaches this machine can"
+    if config.accounts:
+        return (
+            f"{listens} try to sign in; there is no encryption, so outside a network that you "
+            "trust put a server with TLS before it"
+        )
     return (
-        f"the annotator listens on {config.host}: whoever reaches this machine can see the cells "
-        f"and label them as {config.author}; there is no login and no encryption"
+        f"{listens} see the cells and label them as {config.author}; there is no login and no "
+        "encryption, --accounts makes everybody sign in"
     )
 
 
@@ -103,17 +110,26 @@ def _bad_address(config: AnnotatorConfig, reason: str) -> AddressError:
     )
 
 
-def serve(config: AnnotatorConfig, announce: Announce) -> None:
-    """Serve until interrupted; ``announce`` is told the address once it answers there."""
+def serve(config: AnnotatorConfig, announce: Announce, invite: Announce | None = None) -> None:
+    """Serve until interrupted; ``announce`` is told the address once it answers there.
+
+    With accounts and without an owner yet, ``invite`` is told the address by which the first
+    owner joins, and nothing more.
+    """
     check_free(config)
     app = create_app(config)
+    desk = app.extensions["desk"]
     try:
         server, address = make_server(config, app)
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        announce(address, warning_for(config))
+        announce(address, warning_for(desk.config))
+        if desk.config.accounts and invite is not None:
+            path = invite_first(desk.whole, config.author)
+            if path is not None:
+                invite(address.rstrip("/") + path, None)
         try:
             server.run()
         finally:
             server.close()
     finally:
-        app.extensions["desk"].close()
+        desk.close()

@@ -15,23 +15,32 @@ from cellkin.options import atlas_argument, setting_option
 @setting_option("port")
 @click.option("--author", metavar="NAME", help="who labels  [default: the user logged in]")
 @click.option("--dataset", metavar="NAME", help="queue only cells of this data set")
+@click.option(
+    "--accounts/--no-accounts",
+    default=None,
+    help="everybody signs in  [default: if the atlas has an owner]",
+)
 @setting_option("k", "-k")
 @setting_option("page_size")
+@setting_option("planted")
 def command(
     atlas: str,
     host: str,
     port: int,
     author: str | None,
     dataset: str | None,
+    accounts: bool | None,
     k: int,
     page_size: int,
+    planted: float,
 ) -> None:
     """Label the cells of ATLAS in the browser.
 
     A queue of unlabelled cells, most worth a look first, each with a proposal and the neighbours
     it rests on. Every label is on disk before the page says so. Stop with Ctrl-C; nothing is lost.
 
-    Only this machine can reach the pages unless --host says otherwise.
+    Only this machine can reach the pages unless --host says otherwise. With --accounts everybody
+    signs in; the first time, a link is printed by which the first owner joins, who invites others.
     """
     from annotator.config import AnnotatorConfig, default_author
     from annotator.serve import serve
@@ -44,6 +53,8 @@ def command(
         port=port,
         k=k,
         page_size=page_size,
+        accounts=accounts,
+        planted=planted,
     )
 
     def announce(address: str, warning: str | None) -> None:
@@ -52,4 +63,7 @@ def command(
         click.echo(f"CellKin annotator for {config.author} at {address}")
         click.echo("stop with Ctrl-C; every label is on disk already", err=True)
 
-    serve(config, announce)
+    def invite(address: str, _: str | None) -> None:
+        click.echo(f"nobody owns this atlas yet; the first owner joins once at {address}")
+
+    serve(config, announce, invite)
