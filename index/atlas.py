@@ -17,6 +17,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from index.catalogue import CataloguePart
 from index.database import Database, named_error
+from index.describing import DescribingPart
 from index.errors import (
     AtlasDamagedError,
     AtlasNotFoundError,
@@ -33,7 +34,7 @@ DATABASE = "atlas.sqlite"
 TAXONOMY_VERSION = "taxonomy_version"
 
 
-class Atlas(CataloguePart, SearchingPart, LookupPart):
+class Atlas(CataloguePart, SearchingPart, LookupPart, DescribingPart):
     """Everything CellKin knows of a set of cells. A context manager; safe between threads.
 
     On disk it is a folder: ``atlas.sqlite`` (the truth), ``models/``, ``images/`` (copies, where

@@ -68,7 +68,7 @@ class KeepingPart(Part):
     def model_file(self, model_id: str) -> Path:
         """The model's file inside the atlas. Raises UnknownModelError."""
         with self.database.read() as connection:
-            file = self.path / _model(connection, model_id).file
+            file = self.path / known_model(connection, model_id).file
         if not file.is_file():
             raise UnknownModelError(
                 f"the file of model {model_id} is missing at {file}",
@@ -102,7 +102,7 @@ class KeepingPart(Part):
     def check_model(self, model_id: str) -> None:
         """Raise UnknownModelError unless the atlas keeps the model."""
         with self.database.read() as connection:
-            _model(connection, model_id)
+            known_model(connection, model_id)
 
     @property
     def active_model(self) -> str | None:
@@ -113,7 +113,7 @@ class KeepingPart(Part):
     def set_active_model(self, model_id: str) -> None:
         """Let a model of the atlas answer from now on. Raises UnknownModelError."""
         with self.database.write() as connection:
-            _model(connection, model_id)
+            known_model(connection, model_id)
             row = {"name": ACTIVE, "value": model_id}
             connection.execute(
                 upsert(meta).values(**row).on_conflict_do_update(set_={"value": model_id})
@@ -142,14 +142,14 @@ class KeepingPart(Part):
         if not len(ids):
             return
         with self.database.write() as connection:
-            model = _model(connection, model_id)
+            model = known_model(connection, model_id)
             if model.dimension not in (None, block.shape[1]):
                 raise VectorError(
                     f"vectors have {block.shape[1]} columns, model {model_id} has "
                     f"{model.dimension}",
                     "embed with the model under which the vectors are kept",
                 )
-            _check_cells(connection, ids)
+            require_cells(connection, ids)
             connection.execute(
                 models.update().where(models.c.id == model.id).values(dimension=block.shape[1])
             )
@@ -178,7 +178,7 @@ class KeepingPart(Part):
         """
         chosen = self._chosen_model(model_id)
         with self.database.read() as connection:
-            model = _model(connection, chosen)
+            model = known_model(connection, chosen)
             query = (
                 select(embeddings.c.cell_id, embeddings.c.vector)
                 .where(embeddings.c.model_id == model.id)
@@ -246,7 +246,7 @@ class KeepingPart(Part):
             return [User(**row._mapping) for row in rows]
 
 
-def _model(connection: Connection, model_id: str) -> Row:
+def known_model(connection: Connection, model_id: str) -> Row:
     row = connection.execute(select(models).where(models.c.name == model_id)).first()
     if row is None:
         known = connection.execute(select(models.c.name)).scalars().all()
@@ -273,7 +273,8 @@ def _check_vectors(ids: np.ndarray, vectors: np.ndarray) -> None:
         )
 
 
-def _check_cells(connection: Connection, ids: np.ndarray) -> None:
+def require_cells(connection: Connection, ids: np.ndarray) -> None:
+    """Raise UnknownCellError unless the atlas has every cell of ``ids``."""
     known = connection.execute(select(cells.c.id).where(cells.c.id.in_(among(ids)))).scalars()
     missing = set(ids.tolist()) - set(known)
     if missing:

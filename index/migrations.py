@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from index.browse_tables import MIGRATION as _BROWSE
 from index.database import APPLICATION_ID, Database
+from index.describing_tables import MIGRATION as _DESCRIBING
 from index.errors import AtlasDamagedError, AtlasTooNewError
 from index.explore_tables import MIGRATION as _EXPLORE
 from index.moment import now
@@ -124,6 +125,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0007_people", _ACCOUNTS),
     ("0008_explore", _EXPLORE),
     ("0009_browse", _BROWSE),
+    ("0010_describing", _DESCRIBING),
 )
 
 
