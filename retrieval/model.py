@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from retrieval.cellview.finder import CellFinder, Finding, unfound
+from retrieval.cellview.finder import CellFinder, Finding, as_tensor, unfound
 from retrieval.cellview.view import CellView
 from retrieval.described import Described
 from retrieval.modelfile import ModelError, changed, model_id, read_model_file, write_model_file
@@ -75,7 +75,7 @@ class Model:
 
     def _normalised(self, pictures: np.ndarray) -> torch.Tensor:
         # the array is channels-last in memory already; permuting only renames the axes
-        batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+        batch = as_tensor(pictures).permute(0, 3, 1, 2).float()
         return batch * self._scale + self._shift
 
     def picture(
@@ -108,15 +108,15 @@ class Model:
             return self._nothing()
         if findings is None and self.finder is not None:
             findings = self.finder.find(images)
-        found = findings if findings is not None else [None] * len(images)
-        return self.describe_pictures(
-            np.stack(
-                [
-                    self.picture(image, finding, typical)
-                    for image, finding in zip(images, found, strict=True)
-                ]
-            )
-        )
+        known: Sequence[Finding | None] = findings or [None] * len(images)
+        pictures = [
+            self.picture(image, finding, typical)
+            for image, finding in zip(images, known, strict=True)
+        ]
+        said = self.describe_pictures(np.stack(pictures))
+        if findings is None:
+            return said
+        return said.with_found([finding.found for finding in findings])
 
     def describe_pictures(self, pictures: np.ndarray) -> Described:
         """What the model says of pictures already brought to the view, uint8 [N, S, S, 3]."""

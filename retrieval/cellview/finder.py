@@ -22,6 +22,7 @@ CENTRAL = 0.22  # how fast a cell's claim falls with its distance from the centr
 FEWEST = 60  # pixels of a map that are still a cell
 WELL_SEEN = (0.38, 0.85)  # share of the side at which one look is enough
 OFF_CENTRE = 0.12  # share of the side beyond which a second look is taken
+WHITE = 245.0  # what a picture's background is brought to, of 255
 BRIGHT = 80  # percentile of brightness above which pixels outside the cell are background
 
 
@@ -43,12 +44,19 @@ class Finding:
     others: int
 
 
-def unfound(
-    picture: np.ndarray, background: tuple[float, float, float] = (255.0, 255.0, 255.0)
-) -> Finding:
-    """The finding for ``picture`` [H, W, 3] where no cell was seen: the whole of it."""
-    height, width = picture.shape[:2]
-    return Finding(width / 2, height / 2, max(height, width) * FILLED, 0.0, background, False, 0)
+def unfound(picture: np.ndarray) -> Finding:
+    """The finding for ``picture`` [H, W, 3] none was looked for: the whole of it."""
+    return _whole(picture.shape[0], picture.shape[1], (WHITE - 2,) * 3)
+
+
+def _whole(height: int, width: int, background: tuple[float, float, float]) -> Finding:
+    diameter = max(height, width) * FILLED
+    return Finding(width / 2, height / 2, diameter, 0.0, background, False, 0)
+
+
+def as_tensor(array: np.ndarray) -> torch.Tensor:
+    """``array`` as a tensor, sharing its memory unless that may not be written."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 @dataclass
@@ -121,9 +129,16 @@ class CellFinder:
         if not pictures:
             return []
         small = np.stack([working(picture) for picture in pictures])
+        return self.find_working(small, [picture.shape[:2] for picture in pictures])
+
+    def find_working(self, small: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[Finding]:
+        """The same of pictures that ``working`` made small, uint8 [N, 192, 192, 3].
+
+        shapes: (height, width) of each picture before.
+        """
         return [
-            _placed(picture, look, background)
-            for picture, look, background in zip(pictures, *self._search(small), strict=True)
+            _placed(shape[0], shape[1], look, background)
+            for shape, look, background in zip(shapes, *self._search(small), strict=True)
         ]
 
     def masks(
@@ -133,7 +148,7 @@ class CellFinder:
 
         small: uint8 [N, 192, 192, 3]; x, y, side: [N], the squares' centres and sides.
         """
-        batch = torch.from_numpy(small).permute(0, 3, 1, 2).float() / 255
+        batch = as_tensor(small).permute(0, 3, 1, 2).float() / 255
         return self._maps(batch, x, y, side)
 
     def _maps(
@@ -146,7 +161,7 @@ class CellFinder:
         return found
 
     def _search(self, small: np.ndarray) -> tuple[list[_Look], list[tuple[float, float, float]]]:
-        batch = torch.from_numpy(small).permute(0, 3, 1, 2).float() / 255
+        batch = as_tensor(small).permute(0, 3, 1, 2).float() / 255
         middle = np.full(len(small), WORKING / 2, np.float32)
         maps = self._maps(batch, middle, middle, 2 * middle)
         looks = [
@@ -211,14 +226,15 @@ def _frame(look: _Look) -> _Look:
     return _Look(look.x, look.y, side)
 
 
-def _placed(picture: np.ndarray, look: _Look, background: tuple[float, float, float]) -> Finding:
+def _placed(
+    height: int, width: int, look: _Look, background: tuple[float, float, float]
+) -> Finding:
     """``look`` in pixels of the picture as it was before it was squared and resized."""
-    height, width = picture.shape[:2]
     side = max(height, width)
     pixel = side / WORKING
     left, top = (side - width) // 2, (side - height) // 2
     if not look.seen:
-        return unfound(picture, background)
+        return _whole(height, width, background)
     return Finding(
         look.x * pixel - left,
         look.y * pixel - top,

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from retrieval.cellview.finder import FILLED, LARGEST, SMALLEST, Finding
+from retrieval.cellview.finder import FILLED, LARGEST, SMALLEST, WHITE, Finding
 from retrieval.view import IMAGENET_MEAN, IMAGENET_STD
 
-WHITE = 245.0  # what the background is brought to, of 255
 GAINS = (0.5, 4.0)  # limits of a channel's gain, so that a dark picture does not become noise
 
 

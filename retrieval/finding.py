@@ -1,0 +1,230 @@
+"""The first pass over many pictures: find the cell in each, and the usual size of a laboratory's.
+
+A data set or a folder is one laboratory: its cells are scaled by the median diameter of all that
+were found in it, so all of it is looked through before any of it is described.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import astuple, dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from index import Atlas, Cell, CellFilter
+from index.describing import FINDING
+from index.errors import CellKinError
+from index.progress import progress_bar
+from retrieval.cellview import CellFinder, Finding
+from retrieval.cellview.finder import working
+from retrieval.model import Model
+from retrieval.reading.decode import read_cell
+from retrieval.stream import in_batches
+
+ENOUGH = 50  # cells found from which a data set's median diameter stays as it is
+MOVED = 0.10  # share by which it may move before that without describing anew
+
+Item = TypeVar("Item")
+
+
+def as_row(finding: Finding) -> tuple[float, ...]:
+    """The columns of ``index.describing.FINDING``."""
+    x, y, diameter, nucleus, background, found, others = astuple(finding)
+    return (x, y, diameter, nucleus, *background, float(found), float(others))
+
+
+def from_row(row: Iterable[float]) -> Finding:
+    """The inverse of ``as_row``."""
+    x, y, diameter, nucleus, r, g, b, found, others = row
+    return Finding(x, y, diameter, nucleus, (r, g, b), bool(found), int(others))
+
+
+def median_diameter(values: np.ndarray) -> float | None:
+    """Median diameter among rows [N, 9] of FINDING; None where no cell was found."""
+    diameters = values[values[:, FINDING.index("found")] > 0, FINDING.index("diameter")]
+    return float(np.median(diameters)) if len(diameters) else None
+
+
+def find_images(
+    finder: CellFinder,
+    items: Iterable[Item],
+    read: Callable[[Item], np.ndarray],
+    *,
+    batch_size: int | None = None,
+    workers: int | None = None,
+) -> Iterator[tuple[Item, Finding | CellKinError]]:
+    """Yield each of ``items`` with what was found in it, or the error that reading it raised.
+
+    As ``retrieval.embedding.describe_images``: in order, three batches ahead at most.
+    """
+
+    def prepare(item: Item) -> tuple[np.ndarray, tuple[int, ...]]:
+        rgb = read(item)
+        return working(rgb), rgb.shape[:2]
+
+    def find(prepared: list[tuple[np.ndarray, tuple[int, ...]]]) -> list[Finding]:
+        small = np.stack([each for each, _ in prepared])
+        return finder.find_working(small, [shape for _, shape in prepared])
+
+    return in_batches(items, prepare, find, batch_size=batch_size, workers=workers)
+
+
+@dataclass
+class SourceFindings:
+    """What the first pass over a source found, by picture; some hundred bytes each.
+
+    typical: median diameter of the source's cells, in pixels; None where none was found or the
+    model takes pictures as they are.
+    """
+
+    typical: float | None = None
+    _places: dict[Hashable, int] = field(default_factory=dict)
+    _rows: array[float] = field(default_factory=lambda: array("d"))
+
+    def add(self, key: Hashable, finding: Finding) -> None:
+        """Keep what was found in the picture ``key``."""
+        self._places[key] = len(self._places)
+        self._rows.extend(as_row(finding))
+
+    def of(self, key: Hashable) -> Finding | None:
+        """What was found in the picture ``key``; None for one that could not be read."""
+        place = self._places.get(key)
+        if place is None:
+            return None
+        return from_row(self._rows[place * len(FINDING) : (place + 1) * len(FINDING)])
+
+    def settle(self) -> None:
+        """Work out ``typical`` when all is found."""
+        self.typical = median_diameter(np.array(self._rows).reshape(-1, len(FINDING)))
+
+    def __len__(self) -> int:
+        """How many pictures were looked at."""
+        return len(self._places)
+
+
+def find_source(
+    model: Model,
+    items: Iterable[Item],
+    read: Callable[[Item], np.ndarray],
+    *,
+    key: Callable[[Item], Hashable] = lambda item: item,
+    total: int | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+) -> SourceFindings:
+    """Look through all pictures of a source; nothing is read for a model without finder.
+
+    The outcome does not depend on the order of ``items``. Pictures that cannot be read are left
+    out: whoever describes them meets the error again. key: what a picture is known by.
+    """
+    kept = SourceFindings()
+    if model.finder is None:
+        return kept
+    with progress_bar(total, "finding cells", "picture") as bar:
+        for item, finding in find_images(
+            model.finder, items, read, batch_size=batch_size, workers=workers
+        ):
+            bar.update(1)
+            if isinstance(finding, Finding):
+                kept.add(key(item), finding)
+    kept.settle()
+    return kept
+
+
+def find_cells(
+    atlas: Atlas,
+    model: Model,
+    cell_ids: np.ndarray,
+    *,
+    batch_size: int | None = None,
+    workers: int | None = None,
+) -> None:
+    """Find those of ``cell_ids`` int64 [N] in which the model's finder has not looked yet.
+
+    Written as it goes. Cells whose file is gone or changed are passed over in silence: describing
+    them reports it.
+    """
+    if model.finder is None or model.finder_id is None:
+        return
+    done, _ = atlas.findings_of(model.finder_id, cell_ids.tolist())
+    todo = np.setdiff1d(cell_ids, done)
+    ids: list[int] = []
+    rows: list[tuple[float, ...]] = []
+
+    def flush() -> None:
+        if ids:
+            atlas.add_findings(str(model.finder_id), np.array(ids), np.array(rows))
+            ids.clear()
+            rows.clear()
+
+    with progress_bar(len(todo), "finding cells") as bar:
+        for cell, finding in find_images(
+            model.finder,
+            cells_in_pages(atlas, todo),
+            lambda cell: read_cell(atlas, cell),
+            batch_size=batch_size,
+            workers=workers,
+        ):
+            bar.update(1)
+            if isinstance(finding, Finding):
+                ids.append(cell.id)
+                rows.append(as_row(finding))
+            if len(ids) >= 512:
+                flush()
+        flush()
+
+
+def cells_in_pages(atlas: Atlas, cell_ids: np.ndarray) -> Iterator[Cell]:
+    """The cells of ``cell_ids`` in that order, read a thousand at a time."""
+    for start in range(0, len(cell_ids), 1000):
+        chunk = [int(cell_id) for cell_id in cell_ids[start : start + 1000]]
+        found = atlas.cells_by_id(chunk)
+        yield from (found[cell_id] for cell_id in chunk)
+
+
+# the usual diameter of a data set ------------------------------------------------------------
+
+
+def document_name(model_id: str, dataset: str) -> str:
+    """Where an atlas keeps the usual diameter of a data set's cells under a model."""
+    return f"diameter/{model_id}/{dataset}"
+
+
+def usual_diameter(atlas: Atlas, model: Model, dataset: str) -> float | None:
+    """The diameter that the data set's cells are scaled by, in pixels; None where none is kept."""
+    document = atlas.document(document_name(model.id, dataset))
+    return float(document["diameter"]) if document is not None else None
+
+
+def settle_diameter(atlas: Atlas, model: Model, dataset: str) -> float | None:
+    """Work out what a data set's cells are scaled by, keep it, and return it; None: by themselves.
+
+    It is the median of the cells found. From ENOUGH cells on it stays as it is, so that cells of
+    one data set can be compared whenever they came; before that it follows a median that has
+    moved by more than MOVED, and what was described by the old one is to be described anew.
+    """
+    if model.finder_id is None:
+        return None
+    name = document_name(model.id, dataset)
+    kept = atlas.document(name)
+    if kept is not None and kept["cells"] >= ENOUGH:
+        return float(kept["diameter"])
+    _, values = atlas.findings(model.finder_id, CellFilter(datasets=(dataset,)))
+    settled = _settled(kept, values)
+    if settled is None:
+        return None
+    if settled != kept:
+        atlas.put_document(name, settled)
+    return float(settled["diameter"])
+
+
+def _settled(kept: dict[str, Any] | None, values: np.ndarray) -> dict[str, Any] | None:
+    median = median_diameter(values)
+    if median is None:
+        return kept
+    count = int((values[:, FINDING.index("found")] > 0).sum())
+    if kept is not None and abs(median / kept["diameter"] - 1) <= MOVED:
+        return {"diameter": kept["diameter"], "cells": count}
+    return {"diameter": median, "cells": count}
