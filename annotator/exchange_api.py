@@ -1,22 +1,30 @@
-"""Routes that take labels in and give them out as CSV."""
+"""Routes that give labels out and take them in, in every format of the exchange."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import PurePath
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePath
 
 from flask import Blueprint, Response, jsonify, request
+from werkzeug.datastructures import FileStorage
+from werkzeug.wsgi import wrap_file
 
 from annotator.api import author, desk, reader
 from annotator.documents import named
-from annotator.exchange import ImportReport, log_csv, present_csv, read_labels
-from annotator.fields import choice
+from annotator.exchange import ImportReport, log_csv, present_csv
+from annotator.exchange.formats import FORMATS
+from annotator.exchange.running import export, known_format, packed, read_labels
+from annotator.fields import choice, optional_text
+from annotator.language import gettext as _
 from annotator.problems import BadRequestError
 from index.atlas import Atlas
 
 exchange = Blueprint("exchange", __name__, url_prefix="/api/v1")
 
 SAMPLE = 12  # labels that a preview shows
+_YES_NO = {"yes": True, "no": False}
 
 
 @exchange.get("/export/labels.csv")
@@ -31,32 +39,82 @@ def export_history() -> Response:
     return _download("history", log_csv)
 
 
-def _download(what: str, rows: Callable[[Atlas, str | None], Iterator[str]]) -> Response:
+def _download(what: str, rows: Callable[[Atlas, Sequence[str]], Iterator[str]]) -> Response:
+    lines = rows(desk().atlas, _datasets())
+    return Response(lines, mimetype="text/csv", headers=_attachment(f"{what}.csv"))
+
+
+def _datasets() -> tuple[str, ...]:
     dataset = request.args.get("dataset") or None
-    if dataset is not None:
-        desk().check_dataset(dataset)
-    name = f"{desk().atlas.path.stem}-{what}.csv".encode("ascii", "replace").decode()
-    name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
-    return Response(
-        rows(desk().atlas, dataset),
-        mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    return () if dataset is None else (desk().check_dataset(dataset),)
+
+
+def _attachment(name: str) -> dict[str, str]:
+    plain = f"{desk().atlas.path.stem}-{name}".encode("ascii", "replace").decode()
+    plain = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in plain)
+    return {"Content-Disposition": f'attachment; filename="{plain}"'}
+
+
+@exchange.get("/formats")
+def formats() -> Response:
+    """The formats that labels go out in and come in from."""
+    return jsonify(
+        formats=[
+            {"name": each.name, "title": _(each.title), "help": _(each.help), "shape": each.shape}
+            for each in FORMATS.values()
+        ]
     )
+
+
+@exchange.get("/export/<form>.zip")
+def export_folder(form: str) -> Response:
+    """The labelled cells as one of the formats, packed with their data card."""
+    known_format(form)
+    given = request.args
+    consensus = choice(given, "consensus", _YES_NO, "no") == "yes"
+    pictures = choice(given, "pictures", _YES_NO, "yes") == "yes"
+    licence = optional_text(given, "licence") or ""
+    atlas, datasets = desk().atlas, _datasets()
+    with tempfile.TemporaryDirectory(prefix="cellkin-") as scratch:
+        made = export(
+            atlas, form, Path(scratch) / form,
+            datasets=datasets, consensus=consensus, pictures=pictures, licence=licence,
+        )  # fmt: skip
+        with packed(made.folder) as archive:
+            file = archive.open("rb")
+            size = archive.stat().st_size
+    # The open file outlives its name; nothing is left behind when the answer has been sent.
+    response = Response(wrap_file(request.environ, file), mimetype="application/zip")
+    response.direct_passthrough = True
+    response.content_length = size
+    response.headers.update(_attachment(f"{form}.zip"))
+    response.call_on_close(file.close)
+    return response
 
 
 @exchange.post("/import/labels")
 def import_labels() -> tuple[Response, int]:
-    """Labels from an uploaded CSV; with ``preview=yes`` nothing is written."""
+    """Labels from an uploaded file or zip; with ``preview=yes`` nothing is written."""
     upload = request.files.get("file")
     if upload is None or not upload.filename:
-        raise BadRequestError("no file was sent", "send the CSV as the form field 'file'")
-    preview = choice(request.form, "preview", {"yes": True, "no": False}, "no") == "yes"
+        raise BadRequestError("no file was sent", "send the labels as the form field 'file'")
+    preview = choice(request.form, "preview", _YES_NO, "no") == "yes"
+    form = choice(request.form, "format", {"auto": None, **FORMATS}, "auto")
     source = PurePath(upload.filename.replace("\\", "/")).name
-    report = read_labels(desk().atlas, upload.read(), source=source, author=author())
+    report = _read(upload, source, None if form == "auto" else form)
     if not preview and report.labels:
         desk().atlas.add_labels(report.labels)
         reader().queue.restart()
     return jsonify(_document(report, source, preview)), 200 if preview else 201
+
+
+def _read(upload: FileStorage, source: str, form: str | None) -> ImportReport:
+    """What an upload would add. The file is known by its name, but lies under one of our own."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", source)[-80:].lstrip(".") or "labels.csv"
+    with tempfile.TemporaryDirectory(prefix="cellkin-") as scratch:
+        file = Path(scratch) / name
+        upload.save(file)
+        return read_labels(desk().atlas, file, form=form, source=source, author=author())
 
 
 def _document(report: ImportReport, source: str, preview: bool) -> dict[str, object]:

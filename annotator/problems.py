@@ -42,6 +42,16 @@ class BadTableError(AnnotatorError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class MissingPackageError(AnnotatorError):
+    """A format needs a package that is not installed."""
+
+    status = HTTPStatus.NOT_IMPLEMENTED
+
+
+class ExportError(AnnotatorError):
+    """An export cannot be written as asked."""
+
+
 class PortInUseError(AnnotatorError):
     """Another program listens on the port."""
 

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Select, and_, column, exists, func, select, t
 
 from index.browse_tables import by_dataset, tally
 from index.explore_tables import TEXTS
-from index.filters import conditions
+from index.filters import among, conditions
 from index.part import Part
-from index.records import CellFilter
-from index.schema import cells, datasets, embedding_marks, models, present_labels
+from index.records import CellFilter, Label
+from index.schema import cells, datasets, embedding_marks, labels, models, present_labels
 
 COUNTED = 10_000  # cells with a searched text that are counted; beyond, the count says "at least"
 SHORTEST = 3  # letters of a text that the index of trigrams can look up
@@ -203,3 +203,11 @@ def _counted_anew() -> Select[Any]:
         .join(cells, cells.c.id == present.cell_id)
         .group_by(cells.c.dataset_id, present.class_code, present.author)
     )
+
+
+def labels_of(atlas: Part, cell_ids: Iterable[int]) -> list[Label]:
+    """Every label of ``cell_ids``, undone ones and undos included, oldest first."""
+    wanted = labels.c.cell_id.in_(among(cell_ids))
+    with atlas.database.read() as connection:
+        rows = connection.execute(select(labels).where(wanted).order_by(labels.c.id))
+        return [Label(**row._mapping) for row in rows]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from annotator.exchange import LOG, PRESENT, log_csv, present_csv, read_labels
+from annotator.exchange import LOG, PRESENT, csv_rows, log_csv, present_csv, take_rows
 from annotator.problems import BadTableError
 from index import Atlas, NewLabel
 
@@ -18,7 +18,7 @@ def rows(lines) -> list[dict[str, str]]:
 
 
 def take(atlas: Atlas, text: str, source: str = "labels.csv"):
-    return read_labels(atlas, text.encode(), source=source, author="ann")
+    return take_rows(atlas, csv_rows(text.encode()), source=source, author="ann")
 
 
 def test_present_labels_go_out_one_row_a_cell(opened: Atlas) -> None:
@@ -30,7 +30,7 @@ def test_present_labels_go_out_one_row_a_cell(opened: Atlas) -> None:
     assert (last["cell"], last["class"], last["author"]) == ("25", "band_neutrophil", "ann")
     assert (last["how"], last["dataset"]) == ("single", "new")
     assert last["time"]
-    assert [row["cell"] for row in rows(present_csv(opened, "new"))] == ["25"]
+    assert [row["cell"] for row in rows(present_csv(opened, ["new"]))] == ["25"]
 
 
 def test_the_whole_log_goes_out_undos_included(opened: Atlas) -> None:
@@ -38,7 +38,7 @@ def test_the_whole_log_goes_out_undos_included(opened: Atlas) -> None:
         [NewLabel(25, "monocyte", "ann", "single", "neutrophil", 0.5, "m", True, note='a "b", c')]
     )
     opened.undo(label, "ann")
-    found = rows(log_csv(opened, "new"))
+    found = rows(log_csv(opened, ["new"]))
     assert tuple(found[0]) == LOG
     assert [row["how"] for row in found] == ["single", "undo"]
     assert found[0]["note"] == 'a "b", c'
@@ -133,7 +133,7 @@ def test_a_table_that_cannot_be_read_is_refused_whole(
     opened: Atlas, data: bytes, words: str
 ) -> None:
     with pytest.raises(BadTableError, match=words):
-        read_labels(opened, data, source="x.csv", author="ann")
+        take_rows(opened, csv_rows(data), source="x.csv", author="ann")
 
 
 def send(browser, text: str | bytes, preview: str = "no", name: str = "labels.csv"):

@@ -1,0 +1,180 @@
+"""Labels in: rows of any format, each taken or passed over with its reason; nothing is written.
+
+A row is a mapping of text: ``class`` (or ``subclass``, which wins), and one of ``sha256``,
+``picture`` (a path on this machine, whose pixels are looked up), ``file`` (with ``frame`` and
+``member``) or ``cell``; the first of these with a value names the cell. ``dataset``, ``author``
+and ``note`` are optional.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from index.errors import UnknownClassError
+from index.records import NewLabel
+from retrieval.reading.decode import decode, pixel_hash
+from retrieval.reading.errors import ImageError
+
+if TYPE_CHECKING:
+    from index.atlas import Atlas
+
+SHOWN_ROWS = 200  # rows passed over that a report lists one by one
+
+
+@dataclass
+class ImportReport:
+    """What an import does: labels to add (or added), rows that say nothing new, rows passed over.
+
+    ``passed_over`` lists (line of the file, what it says, why it is not taken), at most
+    SHOWN_ROWS; ``passed`` counts them all.
+    """
+
+    rows: int = 0
+    same: int = 0
+    passed: int = 0
+    passed_over: list[tuple[int, str, str]] = field(default_factory=list)
+    classes: Counter[str] = field(default_factory=Counter)
+    labels: list[NewLabel] = field(default_factory=list)
+
+    def pass_over(self, line: int, what: str, why: str) -> None:
+        """Note a row that is not taken."""
+        self.passed += 1
+        if len(self.passed_over) < SHOWN_ROWS:
+            self.passed_over.append((line, what, why))
+
+
+def take_rows(
+    atlas: Atlas,
+    rows: Iterable[tuple[int, Mapping[str, Any]]],
+    *,
+    source: str,
+    author: str,
+) -> ImportReport:
+    """Work out what ``rows``, each with its number, would add; nothing is written.
+
+    ``source`` is kept with each label; ``author`` is who gives rows without one.
+    """
+    finder = _Finder(atlas)
+    known = {(e.cell_id, e.author, e.source): e.class_code for e in _standing(atlas)}
+    report = ImportReport()
+    for line, row in rows:
+        report.rows += 1
+        _take(atlas, finder, known, report, row, line, source, author)
+    return report
+
+
+def _take(
+    atlas: Atlas,
+    finder: _Finder,
+    known: dict[tuple[int, str, str | None], str],
+    report: ImportReport,
+    row: Mapping[str, Any],
+    line: int,
+    source: str,
+    author: str,
+) -> None:
+    value = {name: str(text).strip() for name, text in row.items() if text is not None}
+    said = value.get("subclass") or value.get("class") or ""
+    named = _named(value)
+    if not said:
+        report.pass_over(line, named, "no class given")
+        return
+    try:
+        node = atlas.taxonomy.resolve(said)
+    except UnknownClassError as error:
+        report.pass_over(line, named, f"{error.message}; {error.remedy}")
+        return
+    found = finder.find(value)
+    if isinstance(found, str):
+        report.pass_over(line, named, found)
+        return
+    who = value.get("author") or author
+    if known.get((found, who, source)) == node.code:
+        report.same += 1
+        return
+    known[(found, who, source)] = node.code
+    report.classes[node.code] += 1
+    report.labels.append(
+        NewLabel(
+            cell_id=found,
+            class_code=node.code,
+            author=who,
+            how="imported",
+            source=source,
+            note=value.get("note") or None,
+        )
+    )
+
+
+def _named(value: Mapping[str, str]) -> str:
+    """What a report calls the cell of a row."""
+    picture = Path(value.get("picture", "")).name
+    found = value.get("file") or picture or value.get("sha256", "")[:16] or value.get("cell")
+    return found or "(no cell)"
+
+
+def _standing(atlas: Atlas) -> Iterator[Any]:
+    """The labels that no undo has taken back."""
+    entries = list(atlas.log())
+    gone = {e.retracts for e in entries if e.retracts is not None}
+    return (e for e in entries if e.how != "undo" and e.id not in gone)
+
+
+class _Finder:
+    """Finds the cell that a row names."""
+
+    def __init__(self, atlas: Atlas) -> None:
+        self._by_hash: dict[str, list[tuple[int, str]]] = {}
+        self._by_file: dict[tuple[str, int, str], list[tuple[int, str]]] = {}
+        self._by_id: dict[int, str] = {}
+        rows: Iterator[Any] = iter(atlas.table().itertuples(index=False))
+        for row in rows:
+            own = (int(row.id), str(row.dataset))
+            self._by_id[own[0]] = own[1]
+            self._by_hash.setdefault(str(row.sha256), []).append(own)
+            place = (str(row.file), int(row.frame), row.member or "")
+            self._by_file.setdefault(place, []).append(own)
+
+    def find(self, value: dict[str, str]) -> int | str:
+        """The id of the cell, or why there is none."""
+        dataset = value.get("dataset", "")
+        if value.get("sha256") or value.get("picture"):
+            digest = value.get("sha256") or _pixels(Path(value["picture"]))
+            if digest is None:
+                return "its picture cannot be read"
+            what, found = "these pixels", self._by_hash.get(digest.lower(), [])
+        elif value.get("file"):
+            frame = value.get("frame") or "0"
+            if not frame.isascii() or not frame.isdigit():
+                return f"frame is {frame!r}, allowed is a whole number"
+            file = value["file"].replace("\\", "/")
+            what = "this file"
+            found = self._by_file.get((file, int(frame), value.get("member", "")), [])
+        else:
+            text = value.get("cell", "")
+            if not text.isascii() or not text.isdigit():
+                return f"cell is {text!r}, allowed is the number of a cell"
+            what = "this number"
+            number = int(text[:18])
+            found = [(number, self._by_id[number])] if number in self._by_id else []
+        if dataset:
+            found = [each for each in found if each[1] == dataset]
+        if not found:
+            where = f"data set {dataset}" if dataset else "the atlas"
+            return f"{where} has no cell of {what}"
+        if len(found) > 1:
+            where = ", ".join(sorted({each[1] for each in found}))
+            return f"{len(found)} cells have {what} ({where}); a column dataset tells them apart"
+        return found[0][0]
+
+
+def _pixels(picture: Path) -> str | None:
+    """The hash of a picture's pixels, None where it cannot be read."""
+    try:
+        return pixel_hash(decode(picture))
+    except ImageError:
+        return None
