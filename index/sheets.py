@@ -161,6 +161,18 @@ def reserved(atlas: Part) -> set[int]:
         return set(connection.execute(query).scalars())
 
 
+def pending(atlas: Part, dataset: str | None) -> int:
+    """How many cells of a data set (None: over all) are folded away on open sheets of anyone."""
+    query = (
+        select(func.count())
+        .select_from(members.join(batches, batches.c.id == members.c.sheet_id))
+        .where(batches.c.state == OPEN, members.c.part == FOLDED, members.c.verdict.is_(None))
+        .where(batches.c.dataset.is_(None) if dataset is None else batches.c.dataset == dataset)
+    )
+    with atlas.database.read() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
 def outcomes(atlas: Part, dataset: str | None) -> list[Outcome]:
     """What became of the cells of sheets of a data set (None: of those over all data sets).
 
@@ -211,7 +223,6 @@ def accept(
     new: Sequence[NewLabel],
     *,
     seconds: float | None = None,
-    policy: str = "sheet",
 ) -> Accepted:
     """Accept a sheet: add the labels ``new``, and take out the cells that have none among them.
 
@@ -234,8 +245,17 @@ def accept(
             )
         elsewhere = _standing(connection, mine)
         given = {each.cell_id: each for each in new if each.cell_id not in elsewhere}
-        facts = LabelFacts(shown=WITH_PROPOSAL, policy=policy, sheet_id=sheet_id, seconds=seconds)
-        ids = append_with_facts(connection, atlas, list(given.values()), [facts] * len(given))
+        shown = {cell.cell_id for cell in found.cells if cell.part == SHOWN}
+        facts = [
+            LabelFacts(
+                shown=WITH_PROPOSAL if cell_id in shown else None,
+                policy="sheet" if cell_id in shown else "sheet, not displayed",
+                sheet_id=sheet_id,
+                seconds=seconds,
+            )
+            for cell_id in given
+        ]
+        ids = append_with_facts(connection, atlas, list(given.values()), facts)
         _verdict(connection, sheet_id, elsewhere, LEFT)
         _verdict(connection, sheet_id, mine - elsewhere - set(given), TAKEN_OUT)
         kept = {c for c, each in given.items() if each.class_code == found.class_code}

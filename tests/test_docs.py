@@ -73,6 +73,8 @@ def registered() -> Iterator[tuple[str, str, Iterable[str]]]:
     yield "reader", "reading.md", importlib.import_module("retrieval.reading.readers").READERS
     public = importlib.import_module("retrieval.reading.public")
     yield "data set", "datasets.md", public.public_sets()
+    yield "order of the queue", "annotator.md", importlib.import_module("annotator.queues").ORDERS
+    yield "way of working", "trial.md", importlib.import_module("annotator.trial").WAYS
     yield "vector index", "atlas.md", importlib.import_module("index.vectors").KINDS
 
 

@@ -1,0 +1,142 @@
+"""Working with CellKin's sheets: the very queue and sheet logic of the annotator, on an atlas."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from annotator.queues import ORDERS, Candidates
+from annotator.sheets import Aim, Round, Sheets
+from annotator.sheets.plan import CATCH_RATE
+from annotator.sheets.work import COLD
+from annotator.trial.bench import Bench
+from index import sheets as kept
+from index.atlas import Atlas
+from index.records import CellRecord, NewLabel
+from index.sheets import SHOWN
+
+DATASET, MODEL, READER = "trial", "trial", "simulated reader"
+FEW = 5  # doubtful cells named singly before it is seen again whether sheets can be made
+
+
+def folding(bench: Bench) -> None:
+    """Sheets as the annotator makes them: the surest cells may be folded away once measured."""
+    _work(bench, fold=True)
+
+
+def glancing(bench: Bench) -> None:
+    """The same, but no cell is labelled that the reader has not had in sight."""
+    _work(bench, fold=False)
+
+
+class _Desk:
+    """The bench's cells in an atlas of their own, and the reader at it."""
+
+    def __init__(self, bench: Bench, atlas: Atlas, fold: bool) -> None:
+        self.bench = bench
+        self.atlas = atlas
+        self.sheets = Sheets(atlas, aim=Aim(bench.target), fold=fold, seed=bench.seed)
+        self.ids = _fill(bench, atlas)
+        self.place = {int(cell): place for place, cell in enumerate(self.ids)}
+        self.column = {code: column for column, code in enumerate(bench.cells.classes)}
+
+    def single(self, cell: int) -> None:
+        """Name one cell outside any sheet."""
+        column = self.bench.reader.name(self.place[cell])
+        self.atlas.add_labels([self.label(cell, column)])
+        self.bench.give(self.place[cell], column)
+
+    def label(self, cell: int, column: int) -> NewLabel:
+        """The label of a cell, seen alone."""
+        code = self.bench.cells.classes[column]
+        return NewLabel(cell, code, READER, "single", proposal_visible=False)
+
+    def first(self, order: str, count: int) -> list[int]:
+        """The first cells by an order of the queue's registry."""
+        scores = self.sheets.free(DATASET)
+        known = self.sheets.pool.known(DATASET)
+        found = Candidates(
+            ids=scores.ids,
+            classes=scores.classes,
+            probabilities=scores.probabilities,
+            vectors=scores.vectors,
+            labelled=known.vectors,
+            counts=Counter(known.codes),
+            seed=self.bench.seed,
+        )
+        return [int(found.ids[row]) for row in ORDERS[order].rank(found)[:count]]
+
+    def checks(self, due: Round) -> None:
+        """Answer the checks of a round singly, with the cells mixed among them."""
+        for cell in due.singles:
+            sheet = due.sheet_of(cell)
+            if sheet is None:
+                self.single(cell)
+                continue
+            now = kept.sheet(self.atlas, sheet.id)
+            if now.state != kept.OPEN or cell not in now.waiting:
+                continue  # another check has split the sheet meanwhile
+            column = self.bench.reader.name(self.place[cell])
+            done = self.sheets.answer(sheet.id, self.label(cell, column))
+            self.bench.give(self.place[cell], column)
+            self.count("checks")
+            if not done.same:
+                self.count("failed checks")
+
+    def grid(self, sheet_id: int) -> None:
+        """Look at one sheet and accept it, if it is still open."""
+        sheet = kept.sheet(self.atlas, sheet_id)
+        if sheet.state != kept.OPEN:
+            return
+        proposed = self.column[sheet.class_code]
+        cells = sheet.open_cells
+        shown = [self.place[cell.cell_id] for cell in cells if cell.part == SHOWN]
+        out = self.bench.reader.glance(shown, proposed)
+        corrected = {
+            int(self.ids[place]): self.bench.cells.classes[column] for place, column in out.items()
+        }
+        self.sheets.accept(sheet.id, READER, corrected)
+        for cell in cells:
+            place = self.place[cell.cell_id]
+            self.bench.give(place, out.get(place, proposed), batch=place not in out)
+        self.count("sheets")
+        self.count("folded", len(cells) - len(shown))
+
+    def count(self, name: str, more: int = 1) -> None:
+        """Count something that the report tells of sheets."""
+        self.bench.notes[name] = self.bench.notes.get(name, 0) + more
+
+
+def _work(bench: Bench, *, fold: bool) -> None:
+    with Atlas.open(bench.folder / "atlas", create=True) as atlas:
+        desk = _Desk(bench, atlas, fold)
+        for cell in desk.first("typical", COLD):
+            desk.single(cell)
+        while len(bench.open):
+            bench.mark()
+            due = desk.sheets.round(READER, DATASET)
+            if not due.sheets:
+                for cell in desk.first("doubtful", FEW):
+                    desk.single(cell)
+                continue
+            desk.checks(due)
+            for sheet in due.sheets:
+                desk.grid(sheet.id)
+        bench.mark()
+        aim = desk.sheets.aim
+        bound = desk.sheets.record(DATASET).impurity(CATCH_RATE, aim.confidence)
+        bench.notes["impurity bound"] = round(bound, 5)
+
+
+def _fill(bench: Bench, atlas: Atlas) -> np.ndarray:
+    """Put the cells into ``atlas`` without labels; their ids in the order of the bench."""
+    atlas.add_dataset(DATASET, str(bench.folder))
+    records = (CellRecord(f"{n:06}.png", f"{n:064x}", 1, 1) for n in range(len(bench.cells)))
+    atlas.add_cells(DATASET, records)
+    ids = atlas.cell_ids()
+    weights = bench.folder / "weights"
+    weights.write_bytes(b"a trial reads no picture")
+    atlas.add_model(MODEL, weights, {})
+    atlas.add_embeddings(MODEL, ids, bench.cells.vectors)
+    return ids
