@@ -2,6 +2,7 @@
 
 import { post } from "./api.js";
 import { byId, make, swatch, thousands } from "./dom.js";
+import { plural, text } from "./language.js";
 
 const form = byId("import-form");
 const report = byId("import-report");
@@ -13,7 +14,8 @@ function table(head, rows) {
     make(
       "table",
       {},
-      make("thead", {}, make("tr", {}, ...head.map((text) => make("th", { scope: "col", text })))),
+      make("thead", {}, make("tr", {}, ...head.map((words) =>
+        make("th", { scope: "col", text: words })))),
       make("tbody", {}, ...rows.map((row) =>
         make("tr", {}, ...row.map((value) =>
           make("td", {}, value instanceof Node ? value : String(value)))))),
@@ -25,15 +27,22 @@ const named = (node) =>
   make("span", { class: "chip" }, swatch(node.code), make("span", { text: node.name }));
 
 function sentence(found) {
-  const many = `${thousands(found.labels)} ${found.labels === 1 ? "label" : "labels"}`;
-  const parts = [found.written ? `${many} added.` : `${many} will be added.`];
+  const n = thousands(found.labels);
+  const parts = [
+    found.written
+      ? plural("{many} label added.", "{many} labels added.", found.labels, { many: n })
+      : plural("{many} label will be added.", "{many} labels will be added.", found.labels,
+        { many: n }),
+  ];
   if (found.same) {
-    parts.push(`${thousands(found.same)} rows say what is known already.`);
+    parts.push(plural("{many} row says what is known already.",
+      "{many} rows say what is known already.", found.same, { many: thousands(found.same) }));
   }
   parts.push(
     found.passed_over
-      ? `${thousands(found.passed_over)} of ${thousands(found.rows)} rows are passed over.`
-      : "No row is passed over.",
+      ? text("{some} of {all} rows are passed over.",
+        { some: thousands(found.passed_over), all: thousands(found.rows) })
+      : text("No row is passed over."),
   );
   return parts.join(" ");
 }
@@ -41,22 +50,23 @@ function sentence(found) {
 function draw(found) {
   const parts = [make("p", {}, make("strong", { text: sentence(found) }))];
   if (!found.written && found.labels) {
-    const add = make("button", { type: "button", class: "button", text: "Add these labels" });
+    const add = make("button", { type: "button", class: "button", text: text("Add these labels") });
     add.addEventListener("click", () => send(false));
     parts.push(make("p", {}, add));
   }
   if (found.classes.length) {
-    parts.push(table(["Class", "Labels"], found.classes.map((row) =>
+    parts.push(table([text("Class"), text("Labels")], found.classes.map((row) =>
       [named(row), thousands(row.count)])));
   }
   if (found.reasons.length) {
-    parts.push(make("h3", { text: "Passed over" }));
-    parts.push(table(["Line", "Row", "Why"], found.reasons.map((row) =>
+    parts.push(make("h3", { text: text("Passed over") }));
+    parts.push(table([text("Line"), text("Row"), text("Why")], found.reasons.map((row) =>
       [row.line, row.row, row.reason])));
   }
   if (!found.written && found.sample.length) {
-    parts.push(make("h3", { text: "The first labels" }));
-    parts.push(table(["Cell", "File", "Class", "Author"], found.sample.map((row) =>
+    parts.push(make("h3", { text: text("The first labels") }));
+    const head = [text("Cell"), text("File"), text("Class"), text("Author")];
+    parts.push(table(head, found.sample.map((row) =>
       [row.cell, row.file, named(row.class), row.author])));
   }
   report.replaceChildren(...parts);
@@ -65,7 +75,8 @@ function draw(found) {
 async function send(preview) {
   const body = new FormData(form);
   body.set("preview", preview ? "yes" : "no");
-  report.replaceChildren(make("p", { text: preview ? "Reading the table …" : "Adding …" }));
+  const words = preview ? text("Reading the labels …") : text("Adding …");
+  report.replaceChildren(make("p", { text: words }));
   try {
     draw(await post("/import/labels", body));
   } catch (error) {
@@ -73,6 +84,14 @@ async function send(preview) {
       make("p", { class: "notice", text: `${error.words ?? error}.` }));
   }
 }
+
+// The format chosen is a part of the address.
+const out = byId("export-form");
+out.addEventListener("submit", (event) => {
+  if (!event.submitter?.hasAttribute("formaction")) {
+    out.action = `/api/v1/export/${new FormData(out).get("form")}.zip`;
+  }
+});
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
