@@ -23,6 +23,8 @@ from retrieval.reading.decode import read_cell
 from retrieval.reading.errors import CellFileMissingError, ImageError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from index.atlas import Atlas
     from index.records import Cell
 
@@ -88,9 +90,8 @@ class Pictures:
         known = self._full.get(cell.sha256)
         if known is not None:
             return known
-        rgb = read_cell(self._atlas, cell)
         out = io.BytesIO()
-        Image.fromarray(rgb).save(out, "PNG", compress_level=1)
+        Image.fromarray(self._pixels(cell)).save(out, "PNG", compress_level=1)
         return self._full.put(cell.sha256, out.getvalue())
 
     def thumbnail(self, cell: Cell) -> bytes:
@@ -103,7 +104,7 @@ class Pictures:
             return self._small.put(cell.sha256, file.read_bytes())
         except OSError:
             pass  # not made yet
-        image = Image.fromarray(read_cell(self._atlas, cell))
+        image = Image.fromarray(self._pixels(cell))
         image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
         out = io.BytesIO()
         image.save(out, "WEBP", quality=88, method=2)
@@ -112,6 +113,10 @@ class Pictures:
         with contextlib.suppress(OSError):
             _write(file, data)
         return self._small.put(cell.sha256, data)
+
+    def _pixels(self, cell: Cell) -> np.ndarray:
+        """The proved pixels of a cell, uint8 [H, W, 3]. Raises ImageError."""
+        return read_cell(self._atlas, cell)
 
     def state(self, cell: Cell) -> PictureState:
         """Whether the picture can be shown, found by reading it."""
