@@ -28,6 +28,7 @@ from index.checks import (
     open_checks,
     outcomes,
     plant,
+    was_checked,
 )
 from index.records import CellFilter
 
@@ -45,7 +46,6 @@ HASTE = 3.0  # after a miss the next check comes this many times sooner
 SURE = 0.8  # least probability of a proposal that is replaced: its runner-up is wrong
 LENIENT = 0.6  # the same once a check is overdue
 OVERDUE = 15  # actions after which a check is overdue
-OTHERS = 0.2  # share of the evidence for a planted class that is left as it was
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,11 @@ class Checks:
         return cell
 
     def _runner_up(self, reader: str, ahead: Sequence[int], view: View, late: int) -> int | None:
-        """Replace the proposal of the next cell by its runner-up, if the proposal is sure."""
+        """Replace the proposal of the next cell by its runner-up, if the proposal is sure and the
+        reader has not been checked on that cell before."""
         if not ahead:
+            return None
+        if was_checked(self._atlas, reader, ahead[0]):
             return None
         proposal = view.proposals.propose(ahead[:1]).get(ahead[0])
         least = LENIENT if late >= OVERDUE else SURE
@@ -225,17 +228,16 @@ def dressed(proposal: Proposal, check: Check, view: View) -> Proposal:
 
 
 def _evidence_for(proposal: Proposal, wrong: str, cell_id: int, view: View) -> tuple[Evidence, ...]:
-    """The nearest cells of class ``wrong`` and a few of those that voted, nearest first."""
+    """The nearest cells of class ``wrong``, as many as voted. Those that voted are left out: they
+    are nearer, and would give the check away to who looks at nothing but the bars."""
     from retrieval.answers.proposer import Evidence
 
     atlas, model_id = view.atlas, view.proposals.model_id
-    kept = max(1, round(OTHERS * len(proposal.evidence)))
-    mine = [e for e in proposal.evidence if atlas.taxonomy.agreed([e.class_code, wrong]) is None]
     if model_id is None:
         return proposal.evidence
     _, vectors = atlas.embeddings_of(model_id, [cell_id])
     limit = CellFilter(classes=(wrong,), not_cells=(cell_id,))
-    count = max(1, len(proposal.evidence) - kept)
+    count = max(1, len(proposal.evidence))
     found = atlas.search(np.asarray(vectors), count, filter=limit, model_id=model_id)
     near = {int(i): float(s) for i, s in zip(found.ids[0], found.similarity[0], strict=True)}
     near.pop(-1, None)
@@ -255,4 +257,4 @@ def _evidence_for(proposal: Proposal, wrong: str, cell_id: int, view: View) -> t
         for cell in cells.values()
         if cell.id in votes
     ]
-    return tuple(sorted([*theirs, *mine[:kept]], key=lambda each: -each.similarity))
+    return tuple(sorted(theirs, key=lambda each: -each.similarity)) or proposal.evidence

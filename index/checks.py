@@ -181,6 +181,13 @@ def last_made(atlas: Part, reader: str) -> Check | None:
         return _check(connection.execute(query.limit(1)).first())
 
 
+def was_checked(atlas: Part, reader: str, cell_id: int) -> bool:
+    """Whether ``reader`` has met a check on that cell."""
+    query = select(checks.c.id).where(checks.c.reader == reader, checks.c.cell_id == cell_id)
+    with atlas.database.read() as connection:
+        return connection.execute(query.limit(1)).first() is not None
+
+
 def checked_readers(atlas: Part) -> list[str]:
     """Who has been checked, by name."""
     with atlas.database.read() as connection:

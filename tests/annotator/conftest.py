@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
+from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
 from annotator import AnnotatorConfig, create_app
@@ -160,3 +161,67 @@ def browser(app: Flask) -> Browser:
 def browse_as() -> type[Browser]:
     """The class of ``browser``, for tests with their own application."""
     return Browser
+
+
+PASSWORD = "correct horse battery"
+HASH = generate_password_hash(PASSWORD, method="pbkdf2:sha256:1")
+
+
+def add_account(app: Flask, name: str, role: str) -> None:
+    """An account without an invitation."""
+    app.extensions["desk"].whole.put_user(name, role=role, password_hash=HASH)
+
+
+class Member:
+    """A browser of one person; pages and API."""
+
+    def __init__(self, app: Flask, name: str | None = None, role: str = "reader") -> None:
+        self.name = name
+        self.client: FlaskClient = app.test_client()
+        if name is not None:
+            if not any(user.name == name for user in app.extensions["desk"].whole.users()):
+                add_account(app, name, role)
+            answer = self.form("/login", name=name, password=PASSWORD)
+            assert answer.status_code == 303, answer.text[:300]
+
+    def token(self) -> str:
+        """The token that a change needs, from any page that carries it."""
+        text = self.client.get("/login", follow_redirects=True).text
+        return text.split('name="csrf-token" content="')[1].split('"')[0]
+
+    def form(self, path: str, **fields: Any) -> TestResponse:
+        """Send a form."""
+        return self.client.post(path, data={**fields, "csrf_token": self.token()})
+
+    def send(self, method: str, path: str, sent: Any = None, status: int = 200) -> Any:
+        """Send JSON below /api/v1, expecting ``status``; what the server answers."""
+        answer = self.client.open(
+            f"/api/v1{path}",
+            method=method,
+            json={} if sent is None else sent,
+            headers={"X-CSRF-Token": self.token()},
+        )
+        assert answer.status_code == status, answer.text[:600]
+        return answer.json
+
+    def get(self, path: str, status: int = 200) -> Any:
+        """Ask below /api/v1."""
+        answer = self.client.get(f"/api/v1{path}")
+        assert answer.status_code == status, answer.text[:600]
+        return answer.json if answer.is_json else answer.text
+
+    def label(self, cell: int, code: str, status: int = 201, **more: Any) -> Any:
+        """Label a cell."""
+        return self.send("POST", f"/cells/{cell}/label", {"class": code, **more}, status)
+
+
+@pytest.fixture
+def team(make_app: Callable[..., Flask], drawn: Path) -> Flask:
+    """An annotator with accounts for the drawn cells; nothing is planted."""
+    return make_app(drawn, accounts=True, planted=0.0)
+
+
+@pytest.fixture
+def member() -> type[Member]:
+    """The class of a person's browser: ``member(app, name, role)`` signs an account in."""
+    return Member

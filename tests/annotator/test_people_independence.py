@@ -1,0 +1,253 @@
+"""Two readers of one cell: neither sees the other's label before their own, wherever they look."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from annotator.policy import Policy, write_policy
+from annotator.viewer import Person, seen_by
+from annotator.work import assign_work, share_out
+from index import CellFilter, NewLabel
+from index.errors import AssignmentError
+from index.facts import facts_of
+
+MARKED = "basophil"  # no drawn cell is one: wherever it shows, it came from the other reader
+
+
+def desk_of(app):
+    return app.extensions["desk"]
+
+
+def new_cells(app) -> list[int]:
+    return [int(cell) for cell in desk_of(app).whole.cell_ids(CellFilter(datasets=("new",)))]
+
+
+def share(app, overlap: float = 1.0, readers=("anna", "otto")) -> None:
+    assign_work(
+        desk_of(app).whole, {"dataset": "new"}, list(readers), overlap=overlap, author="olga"
+    )
+
+
+def everything_of(person) -> str:
+    """All that a person can read: every page and route without an argument but the cell's."""
+    found = []
+    rules = sorted(person.client.application.url_map.iter_rules(), key=str)
+    cells = new_cells(person.client.application)
+    for rule in rules:
+        if "GET" not in rule.methods or str(rule).startswith(("/static", "/language")):
+            continue
+        names = rule.arguments
+        if names - {"cell_id", "filename"}:
+            continue
+        for cell in cells[:1] if "cell_id" in names else [0]:
+            path = str(rule).replace("<int:cell_id>", str(cell))
+            for query in ("",) if "cell_id" in names else ("", "?state=all"):
+                found.append(person.client.get(path + query).text)
+    return "\n".join(found)
+
+
+def mentions(text: str) -> int:
+    """How often the marked class is said of a cell: a label names its author beside it."""
+    return text.count('"author":"otto"') + text.count(">otto<") + text.count("by otto")
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["assigned", "pool"])
+def test_nothing_that_a_reader_can_open_tells_of_the_others_label(team, member, shared) -> None:
+    anna, otto = member(team, "anna"), member(team, "otto")
+    if shared:
+        share(team)
+    before = {path: _class_counts(anna, path) for path in ("/overview", "/cells?state=all")}
+    cells = new_cells(team)[:6]
+    for cell in cells:
+        otto.label(cell, MARKED)
+    assert mentions(everything_of(anna)) == 0
+    for path, counts in before.items():
+        assert _class_counts(anna, path) == counts
+    for cell in cells:
+        document = anna.get(f"/cells/{cell}")
+        assert document["present"] is None
+        assert document["history"] == []
+        assert document["version"] == 0
+    evidence = [near for cell in new_cells(team) for near in anna.get(f"/cells/{cell}/neighbours")[
+        "neighbours"]]  # fmt: skip
+    assert evidence
+    assert not {near["cell"] for near in evidence} & set(cells)
+    # her own label opens the cell, and that cell alone
+    anna.label(cells[0], "platelet")
+    log = anna.get(f"/cells/{cells[0]}")["history"]
+    assert {entry["author"] for entry in log} == {"anna", "otto"}
+    assert anna.get(f"/cells/{cells[1]}")["history"] == []
+
+
+def _class_counts(person, path: str) -> object:
+    found = person.get(path)
+    if "cells" in found:
+        return [cell["present"] for cell in found["cells"]]
+    return found["labelled"], found["classes"]
+
+
+def test_the_author_filter_and_the_search_do_not_tell_either(team, member) -> None:
+    anna, otto = member(team, "anna"), member(team, "otto")
+    share(team)
+    otto.label(new_cells(team)[0], MARKED)
+    for query in ("author=otto", f"class={MARKED}", "state=labelled&dataset=new"):
+        assert anna.get(f"/cells?{query}")["cells"] == []
+    assert len(anna.get("/cells?state=unlabelled&dataset=new")["cells"]) == len(new_cells(team))
+    assert [c["id"] for c in otto.get("/cells?author=otto")["cells"]] == new_cells(team)[:1]
+
+
+def test_a_program_with_a_token_sees_no_more_than_its_reader(team, member) -> None:
+    from index.accounts import make_token
+
+    member(team, "anna")
+    otto = member(team, "otto")
+    share(team)
+    cell = new_cells(team)[0]
+    otto.label(cell, MARKED)
+    secret = make_token(desk_of(team).whole, "anna", "script")
+    answer = team.test_client().get(
+        f"/api/v1/cells/{cell}", headers={"Authorization": f"Bearer {secret}"}
+    )
+    assert answer.json["history"] == []
+
+
+def test_reviewers_see_all_but_what_they_are_to_read_themselves(team, member) -> None:
+    otto, vera = member(team, "otto"), member(team, "vera", "reviewer")
+    first, second = new_cells(team)[:2]
+    share(team, readers=("otto", "vera"), overlap=1.0)
+    otto.label(first, MARKED)
+    assert vera.get(f"/cells/{first}")["history"] == []
+    vera.label(first, "platelet")
+    assert len(vera.get(f"/cells/{first}")["history"]) == 2
+    otto.label(second, MARKED)
+    olga = member(team, "olga", "owner")
+    assert olga.get(f"/cells/{second}")["present"]["code"] == MARKED
+
+
+def test_two_independent_readings_are_no_conflict_and_are_kept_as_such(team, member) -> None:
+    anna, otto = member(team, "anna"), member(team, "otto")
+    share(team)
+    cell = new_cells(team)[0]
+    seen = {one.name: one.get(f"/cells/{cell}")["version"] for one in (anna, otto)}
+    otto.label(cell, "platelet", version=seen["otto"])
+    done = anna.label(cell, "neutrophil", version=seen["anna"])
+    assert done["now"] == {"present": None, "disputed": True}
+    whole = desk_of(team).whole
+    assert [label.author for label in whole.history(cell)] == ["otto", "anna"]
+    facts = facts_of(whole, [label.id for label in whole.history(cell)])
+    assert [each.peers_visible for each in facts.values()] == [False, False]
+    anna.label(cell, "platelet")
+    third = whole.history(cell)[-1].id
+    assert facts_of(whole, [third])[third].peers_visible is True
+
+
+def test_what_is_not_assigned_is_not_to_be_labelled(team, member) -> None:
+    anna, otto = member(team, "anna"), member(team, "otto")
+    share(team, overlap=0)
+    with seen_by(Person("anna", "reader", account=True)):
+        hers = set(map(int, desk_of(team).reader("anna").queue.upcoming(99)))
+    others = set(new_cells(team)) - hers
+    assert len(hers) == len(others) == 6
+    error = anna.label(min(others), "platelet", 403)["error"]
+    assert error["type"] == "not_assigned"
+    otto.label(min(others), "platelet")
+    # and is in sight, and gives evidence
+    assert anna.get(f"/cells/{min(others)}")["present"]["code"] == "platelet"
+    assert anna.get("/queue")["total"] == 6
+    carl = member(team, "carl")
+    assert carl.label(min(hers), "platelet", 403)["error"]["type"] == "not_assigned"
+
+
+def test_sharing_out_is_even_and_overlaps_as_asked() -> None:
+    drawn = random.Random(1)
+    for readers in (["a"], ["a", "b"], ["a", "b", "c", "d"]):
+        for overlap in (0, 0.1, 0.5, 1):
+            units = [[n] for n in range(400)]
+            shares = share_out(units, readers, overlap, drawn.randrange(99))
+            cells = sorted(cell for mine in shares.values() for cell in mine)
+            shared = len(cells) - 400
+            assert set(cells) == set(range(400))
+            assert shared == (round(400 * overlap) if len(readers) > 1 else 0)
+            assert all(len(set(mine)) == len(mine) for mine in shares.values())
+            sizes = [len(mine) for mine in shares.values()]
+            assert max(sizes) - min(sizes) <= 0.1 * len(cells) / len(readers) + 1
+
+
+def test_slides_stay_together() -> None:
+    units = [list(range(10 * n, 10 * n + 10)) for n in range(9)]
+    shares = share_out(units, ["a", "b", "c"], 0.0)
+    for mine in shares.values():
+        assert len({cell // 10 for cell in mine}) == 3
+        assert len(mine) == 30
+
+
+def test_nothing_left_to_assign_is_said(team, member) -> None:
+    member(team, "anna")
+    member(team, "otto")
+    share(team)
+    with pytest.raises(AssignmentError, match="no cell is left"):
+        share(team)
+    assert len(desk_of(team).whole.events()) == 3  # two sign-ins and one assignment: none of it
+
+
+def test_an_assignment_that_ends_gives_back_what_is_not_read(team, member) -> None:
+    anna, olga = member(team, "anna"), member(team, "olga", "owner")
+    share(team, overlap=0, readers=("anna",))
+    anna.label(new_cells(team)[0], "platelet")
+    assert olga.form("/people/assignments/1/end").status_code == 303
+    told = olga.get("/people/assignments")["assignments"][0]
+    assert (told["cells"], told["done"], told["ended"] is not None) == (1, 1, True)
+
+
+def test_a_policy_lets_a_team_see_at_once(team, member) -> None:
+    anna, otto = member(team, "anna"), member(team, "otto")
+    cell = new_cells(team)[0]
+    otto.label(cell, MARKED)
+    assert anna.get(f"/cells/{cell}")["present"] is None
+    write_policy(desk_of(team).whole, Policy(strict=False), "olga")
+    assert anna.get(f"/cells/{cell}")["present"]["code"] == MARKED
+
+
+def test_labels_through_a_view_reach_the_whole(team, member) -> None:
+    """Rooms that write through what they read from do not write into the view."""
+    anna, otto = member(team, "anna"), member(team, "otto")
+    share(team)
+    cell = new_cells(team)[0]
+    otto.label(cell, MARKED)
+    desk = desk_of(team)
+    with seen_by(Person("anna", "reader", account=True)):
+        assert desk.atlas is not desk.whole
+        desk.atlas.add_labels([NewLabel(cell, "platelet", "anna", "single")])
+        assert len(desk.atlas.history(cell)) == 2
+    assert desk.whole.disputed() == [cell]
+    assert anna.get(f"/cells/{cell}")["disputed"] is True
+
+
+def test_the_audit_log_tells_everything_in_order(team, member) -> None:
+    olga = member(team, "olga", "owner")
+    anna = member(team, "anna")
+    share(team, overlap=0, readers=("anna",))
+    cell = anna.get("/next")["cell"]
+    anna.label(cell["id"], "platelet", proposal=cell["proposal"]["token"], seconds=2.5)
+    anna.send("POST", "/undo")
+    olga.send("PUT", "/people/policy", {"show": "never"})
+    olga.send("PUT", "/people/anna/role", {"role": "reviewer"})
+    lines = [json.loads(line) for line in olga.get("/people/audit.jsonl").splitlines()]
+    ours = [each for each in lines if each["action"] not in ("label",) or each["author"] == "anna"]
+    kinds = [each["action"] for each in ours]
+    assert kinds == ["sign in", "sign in", "assign", "label", "undo", "policy", "role"]
+    label = ours[3]
+    assert label["cell"] == cell["id"]
+    assert label["detail"]["seconds"] == 2.5
+    assert label["detail"]["shown"] == "with_proposal"
+    assert lines == sorted(lines, key=lambda each: each["time"])
+    rows = olga.get("/people/audit.csv").splitlines()
+    assert rows[0] == "time,author,action,cell,detail"
+    assert len(rows) == 1 + len(lines)
+    connection = desk_of(team).whole.database.connect()
+    with pytest.raises(Exception, match="append-only"):
+        connection.execute("DELETE FROM events")
+    connection.close()
