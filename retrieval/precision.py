@@ -10,6 +10,7 @@ from retrieval.modelfile import ModelError
 
 STORED = ("int8", "float16", "float32")
 LONG = 24  # values an output channel needs for eight bits: depthwise kernels have fewer
+FEW = 5000  # values below which half precision costs little: the first layers, the most delicate
 SCALE = ".scale"
 _LEVELS = 127
 _WIDE = ("running_var",)  # variances reach below what half precision resolves
@@ -18,8 +19,8 @@ _WIDE = ("running_var",)  # variances reach below what half precision resolves
 def shrunk(state: Mapping[str, torch.Tensor], stored: str) -> dict[str, torch.Tensor]:
     """``state`` as it is stored: each floating tensor in the precision that it can bear.
 
-    int8: matrices and convolutions with at least LONG values an output channel become int8 with
-    one float16 scale a channel beside them (``NAME.scale``), the rest float16. float16: all of it.
+    int8: matrices and convolutions of at least FEW values, LONG an output channel, become int8
+    with one float16 scale a channel beside them (``NAME.scale``), the rest float16. float16: all of it.
     float32: left alone. Variances stay float32; counters of batches are left out.
     """
     if stored not in STORED:
@@ -34,11 +35,15 @@ def shrunk(state: Mapping[str, torch.Tensor], stored: str) -> dict[str, torch.Te
         value = tensor.detach().float().contiguous()
         if stored == "float32" or name.endswith(_WIDE):
             small[name] = value
-        elif stored == "int8" and value.ndim >= 2 and value[0].numel() >= LONG:
+        elif stored == "int8" and _is_large(value):
             small[name], small[name + SCALE] = _rows(value)
         else:
             small[name] = value.half()
     return small
+
+
+def _is_large(value: torch.Tensor) -> bool:
+    return value.ndim >= 2 and value.numel() >= FEW and value[0].numel() >= LONG
 
 
 def _rows(value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -109,7 +109,7 @@ def test_stored_small_it_says_nearly_the_same(tmp_path: Path, stored: str) -> No
 
 def test_rows_come_back_within_half_a_step() -> None:
     torch.manual_seed(0)
-    weights = torch.randn(5, 64, 1, 1) * torch.logspace(-3, 1, 5).reshape(5, 1, 1, 1)
+    weights = torch.randn(5, 1280, 1, 1) * torch.logspace(-3, 1, 5).reshape(5, 1, 1, 1)
     weights[2] = 0
     state = {"w": weights, "deep": torch.randn(6, 1, 3, 3), "x.running_var": torch.rand(6) * 1e-9}
     small = shrunk(state, "int8")
