@@ -20,7 +20,7 @@ def shrunk(state: Mapping[str, torch.Tensor], stored: str) -> dict[str, torch.Te
     """``state`` as it is stored: each floating tensor in the precision that it can bear.
 
     int8: matrices and convolutions of at least FEW values, LONG an output channel, become int8
-    with one float16 scale a channel beside them (``NAME.scale``), the rest float16. float16: all of it.
+    with one float16 scale a channel beside them (``NAME.scale``), the rest float16. float16: all.
     float32: left alone. Variances stay float32; counters of batches are left out.
     """
     if stored not in STORED:
