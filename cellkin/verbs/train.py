@@ -10,7 +10,7 @@ import click
 from cellkin.options import atlas_argument, json_option, print_json, setting_option
 from retrieval.backbones import BACKBONES
 from retrieval.losses import LOSSES
-from retrieval.training import LEVELS, PRECISIONS, TrainingOptions, train_atlas
+from retrieval.training import LEVELS, PRECISIONS, VIEWS, TrainingOptions, train_atlas
 
 DEFAULTS = {field.name: field.default for field in fields(TrainingOptions)}
 
@@ -40,7 +40,12 @@ def training_option(name: str, help: str, choices: object = None) -> Any:
 @training_option("steps_per_epoch", "batches an epoch; 0 draws each cell once on average")
 @training_option("batch_size", "cells a batch, classes in equal shares")
 @training_option("input_size", "side of the network's input in pixels")
-@training_option("crop", "central share of the picture that the network sees")
+@training_option("view", "what the network sees: the plain picture, or the found cell", VIEWS)
+@training_option("crop", "central share of the picture that the plain view keeps")
+@training_option(
+    "sources", "data sets to learn from, drawn in equal or given shares: NAME,NAME:WEIGHT,…"
+)
+@training_option("background", "cell view: share of pictures whose background is replaced")
 @training_option("dim", "width of the embedding")
 @training_option("augment", "augmentation level", LEVELS)
 @training_option("classifier", "weight of the plain classifier beside the loss")

@@ -1,12 +1,13 @@
 """Learning an embedding from an atlas's labels."""
 
 from retrieval.training.augment import LEVELS
-from retrieval.training.options import PRECISIONS, TrainingError, TrainingOptions
+from retrieval.training.options import PRECISIONS, VIEWS, TrainingError, TrainingOptions
 from retrieval.training.run import TrainReport, train_atlas
 
 __all__ = [
     "LEVELS",
     "PRECISIONS",
+    "VIEWS",
     "TrainReport",
     "TrainingError",
     "TrainingOptions",

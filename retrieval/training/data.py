@@ -15,8 +15,11 @@ from index import Atlas, Cell, CellFilter
 from index.errors import CellKinError
 from index.progress import progress_bar
 from index.settings import setting
+from retrieval.cellview import CellFinder, CellView
 from retrieval.reading.decode import read_cell
+from retrieval.training.cells import read_cell_pictures
 from retrieval.training.options import TrainingError
+from retrieval.training.start import shipped_finder_network
 from retrieval.view import View
 
 HELD_OUT = 0.1
@@ -27,8 +30,10 @@ class TrainingSet:
     """Pictures uint8 [N, F, F, 3] (mapped from a file), with labels int64 [N] two ways.
 
     ``class_of`` indexes ``classes``; ``label_of`` indexes ``labels``, the deepest known codes,
-    and ``leaves_of`` [labels, leaves] says which leaves each of these allows. ``is_val`` [N]
-    marks the cells that choose the model and never teach it.
+    and ``leaves_of`` [labels, leaves] says which of ``leaves`` each of these allows. ``is_val`` [N]
+    marks the cells that choose the model and never teach it. crop: the pictures' central share that
+    is the view. laboratory_of: int64 [N] indexes ``laboratories``, the cells' data sets. masks,
+    own: under the cell view, see ``CellPictures``; None under the plain one.
     """
 
     pictures: np.ndarray
@@ -40,6 +45,12 @@ class TrainingSet:
     leaves_of: torch.Tensor
     is_val: np.ndarray
     passed_over: list[tuple[str, str]]
+    leaves: tuple[str, ...] = ()
+    crop: float = 1.0
+    laboratories: tuple[str, ...] = ()
+    laboratory_of: np.ndarray | None = None
+    masks: np.ndarray | None = None
+    own: np.ndarray | None = None
 
     @property
     def data_hash(self) -> str:
@@ -79,13 +90,17 @@ def _group(cell: Cell) -> str:
     return f"{cell.dataset}/{cell.file}/{cell.member}/{cell.frame}"
 
 
+def leaves_among(atlas: Atlas, labels: list[str]) -> list[str]:
+    """The labels that have no other of them beneath."""
+    within = atlas.taxonomy.is_within
+    return [outer for outer in labels if sum(within(inner, outer) for inner in labels) == 1]
+
+
 def leaves_matrix(atlas: Atlas, labels: list[str]) -> torch.Tensor:
-    """Boolean [labels, leaves]: the labels that have no other beneath them are the leaves."""
-    within = np.array(
-        [[atlas.taxonomy.is_within(inner, outer) for inner in labels] for outer in labels]
-    )
-    leaves = within.sum(1) == 1
-    return torch.from_numpy(within[:, leaves])
+    """Boolean [labels, leaves]: which of ``leaves_among`` a label allows."""
+    leaves = leaves_among(atlas, labels)
+    within = [[atlas.taxonomy.is_within(leaf, label) for leaf in leaves] for label in labels]
+    return torch.tensor(within, dtype=torch.bool)
 
 
 def _read_pictures(
@@ -138,7 +153,7 @@ def training_cells(
 
 
 def load_training_set(
-    atlas: Atlas, view: View, folder: Path, filter: CellFilter | None = None
+    atlas: Atlas, view: View | CellView, folder: Path, filter: CellFilter | None = None
 ) -> TrainingSet:
     """The labelled cells of ``atlas`` within ``filter``, read once into ``folder``.
 
@@ -147,12 +162,26 @@ def load_training_set(
     cells, chosen = training_cells(atlas, filter)
     taxonomy = atlas.taxonomy
     taught = {chosen[cell.id][0] for cell in cells}
-    pictures, failed = _read_pictures(atlas, cells, view, folder / "pictures.npy")
+    masks = own = None
+    if isinstance(view, CellView):
+        read = read_cell_pictures(
+            cells,
+            lambda cell: read_cell(atlas, cell),
+            view,
+            CellFinder(shipped_finder_network()),
+            folder,
+        )
+        pictures, masks, own, failed = read.pictures, read.masks, read.own, read.failed
+        crop = view.input_size / pictures.shape[1]
+    else:
+        pictures, failed = _read_pictures(atlas, cells, view, folder / "pictures.npy")
+        crop = view.crop
     kept = np.array([row for row in range(len(cells)) if row not in failed])
     classes = [code for code in taxonomy.nodes if code in taught]
     codes = {chosen[cell.id][1] for cell in cells}
     labels = [code for code in taxonomy.nodes if code in codes]
     is_val = split_of(cells)
+    laboratories = tuple(sorted({cell.dataset for cell in cells}))
     return TrainingSet(
         pictures=pictures if not failed else pictures[kept],
         cell_ids=np.array([cell.id for cell in cells], np.int64)[kept],
@@ -161,6 +190,12 @@ def load_training_set(
         label_of=np.array([labels.index(chosen[cell.id][1]) for cell in cells])[kept],
         labels=labels,
         leaves_of=leaves_matrix(atlas, labels),
+        leaves=tuple(leaves_among(atlas, labels)),
         is_val=is_val[kept],
         passed_over=[(cells[row].file, reason) for row, reason in failed.items()],
+        crop=crop,
+        laboratories=laboratories,
+        laboratory_of=np.array([laboratories.index(cell.dataset) for cell in cells])[kept],
+        masks=masks[kept] if masks is not None and failed else masks,
+        own=own[kept] if own is not None else None,
     )

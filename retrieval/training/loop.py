@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from pytorch_metric_learning.samplers import MPerClassSampler
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -24,22 +25,30 @@ from retrieval.evaluation.metrics import retrieval_metrics
 from retrieval.losses import HierarchicalSoftmax, MemoryObjective, build_loss
 from retrieval.model import read_model_file, save_model
 from retrieval.network import EmbeddingNetwork
-from retrieval.training.augment import augment, level
+from retrieval.training.augment import Surroundings, augment, level
 from retrieval.training.checkpoint import load_checkpoint, save_checkpoint
 from retrieval.training.data import TrainingSet
-from retrieval.training.options import TrainingOptions
+from retrieval.training.options import TrainingOptions, parse_sources
+from retrieval.training.sources import SourceSampler
+from retrieval.view import View
 
 BEST = "best.safetensors"
+BEST_HEADS = "best-heads.safetensors"
 
 
 @dataclass
 class Outcome:
-    """The network that was kept (running mean of the weights at the best epoch) and its history."""
+    """The network that was kept (running mean of the weights at the best epoch) and its history.
+
+    heads: weight and bias of the plain classifier (``classes.``) and of the leaves (``leaves.``)
+    at that epoch, where they were taught.
+    """
 
     network: EmbeddingNetwork
     history: list[dict[str, Any]]
     best_epoch: int
     precision: str
+    heads: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 class Objectives(nn.Module):
@@ -58,6 +67,19 @@ class Objectives(nn.Module):
             HierarchicalSoftmax(data.leaves_of, options.dim) if options.hierarchy else None
         )
         self.weights = (options.classifier, options.hierarchy)
+
+    def heads(self) -> dict[str, torch.Tensor]:
+        """Weight and bias of the linear layers on eight times the embedding, by what they score."""
+        layers: dict[str, nn.Module] = {}
+        if self.classifier is not None:
+            layers["classes"] = self.classifier.get_submodule("loss.linear")
+        if self.hierarchy is not None:
+            layers["leaves"] = self.hierarchy.linear
+        return {
+            f"{what}.{name}": value.detach().cpu().clone().contiguous()
+            for what, layer in layers.items()
+            for name, value in layer.state_dict().items()
+        }
 
     def forward(
         self, vectors: torch.Tensor, classes: torch.Tensor, labels: torch.Tensor
@@ -124,7 +146,7 @@ class Trainer:
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.data, self.options, self.folder = data, options, folder
-        self.view = options.view
+        self.view = options.model_view
         self.train_rows = np.flatnonzero(~data.is_val)
         self.steps = options.steps_per_epoch or max(1, len(self.train_rows) // options.batch_size)
         self.mean = torch.tensor(self.view.mean, device=self.device).view(1, 3, 1, 1)
@@ -182,6 +204,29 @@ class Trainer:
         moved = (pictures.to(self.device) - self.mean) / self.std
         return moved.contiguous(memory_format=torch.channels_last)
 
+    def _surroundings(self, rows: np.ndarray) -> Surroundings | None:
+        if self.data.masks is None or self.data.own is None:
+            return None
+        return Surroundings(self.data.masks[rows], self.data.own[rows], self.options.background)
+
+    def _batches(self, epoch: int) -> Iterator[np.ndarray]:
+        """Positions among ``train_rows``, batch by batch."""
+        options, data = self.options, self.data
+        seed = (options.seed, epoch)
+        sources = parse_sources(options.sources)
+        if not sources or data.laboratory_of is None:
+            yield from balanced_batches(
+                data.class_of[self.train_rows], options.batch_size, self.steps, seed
+            )
+            return
+        sampler = SourceSampler(
+            data.class_of[self.train_rows],
+            data.laboratory_of[self.train_rows],
+            np.array([sources[name] for name in data.laboratories]),
+            data.label_of[self.train_rows],
+        )
+        yield from sampler.batches(options.batch_size, self.steps, seed)
+
     def _epoch(self, epoch: int) -> float:
         """Train one epoch and return its mean loss."""
         options, data = self.options, self.data
@@ -192,14 +237,17 @@ class Trainer:
         self.network.train()
         if isinstance(self.objectives.main, MemoryObjective):
             self.objectives.main.reset()
-        batches = balanced_batches(
-            data.class_of[self.train_rows], options.batch_size, self.steps, (options.seed, epoch)
-        )
+        batches = self._batches(epoch)
         with progress_bar(self.steps, f"epoch {epoch}/{options.epochs}", "step") as bar:
             for picked in batches:
                 rows = self.train_rows[picked]
                 pictures = augment(
-                    data.pictures[rows], self.view.input_size, self.view.crop, how, rng
+                    data.pictures[rows],
+                    self.view.input_size,
+                    data.crop,
+                    how,
+                    rng,
+                    self._surroundings(rows),
                 )
                 classes = torch.from_numpy(data.class_of[rows]).to(self.device)
                 labels = torch.from_numpy(data.label_of[rows]).to(self.device)
@@ -225,7 +273,7 @@ class Trainer:
         with torch.inference_mode():
             for start in range(0, len(rows), 128):
                 whole = self.data.pictures[rows[start : start + 128]]
-                pictures = augment(whole, self.view.input_size, self.view.crop, none, rng)
+                pictures = augment(whole, self.view.input_size, self.data.crop, none, rng)
                 with _autocast(self.device, self.precision):
                     vectors.append(self.averaged(self._input(pictures)).float().cpu().numpy())
         return np.concatenate(vectors)
@@ -270,7 +318,13 @@ class Trainer:
                 best = {"epoch": epoch, "map_at_r": score}
                 self._keep_best()
             self._save(epoch, history, best)
-        return Outcome(self._best_network(), history, best["epoch"], self.precision)
+        return Outcome(
+            self._best_network(),
+            history,
+            best["epoch"],
+            self.precision,
+            load_file(self.folder / BEST_HEADS),
+        )
 
     def _save(self, epoch: int, history: list[dict[str, Any]], best: dict[str, Any]) -> None:
         facts = {
@@ -286,7 +340,9 @@ class Trainer:
     def _keep_best(self) -> None:
         network = self.averaged.get_submodule("module")
         if isinstance(network, EmbeddingNetwork):
-            save_model(self.folder / BEST, network, self.view)
+            # the weights alone matter here, and are read back as such
+            save_model(self.folder / BEST, network, View(self.view.input_size, self.data.crop))
+            save_file(self.objectives.heads(), self.folder / BEST_HEADS)
 
     def _best_network(self) -> EmbeddingNetwork:
         state, _ = read_model_file(self.folder / BEST)

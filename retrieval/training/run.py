@@ -8,20 +8,22 @@ import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from index import Atlas, CellFilter
+from retrieval.cellview import CellView
 from retrieval.model import register_model, save_model
 from retrieval.network import EmbeddingNetwork
 from retrieval.training.checkpoint import checkpoint_facts
 from retrieval.training.curves import draw_curves
 from retrieval.training.data import TrainingSet, load_training_set, training_cells
+from retrieval.training.joint import save_cell_model
 from retrieval.training.loop import Outcome, Trainer
-from retrieval.training.options import TrainingError, TrainingOptions
+from retrieval.training.options import TrainingError, TrainingOptions, parse_sources
 from retrieval.training.start import load_start
 
 
@@ -83,13 +85,31 @@ def _about(data: TrainingSet, options: TrainingOptions, outcome: Outcome) -> dic
     }
 
 
+def _of_sources(
+    filter: CellFilter | None, options: TrainingOptions, atlas: Atlas
+) -> CellFilter | None:
+    """``filter`` limited to the data sets that are sources; TrainingError for one not there."""
+    sources = tuple(parse_sources(options.sources))
+    if not sources:
+        return filter
+    known = list(atlas.datasets()["name"])
+    for name in sources:
+        if name not in known:
+            raise TrainingError(
+                f"the atlas has no data set {name}, it has {', '.join(known) or 'none'}",
+                "name data sets of the atlas in --sources, or import this one first",
+            )
+    return replace(filter or CellFilter(), datasets=sources)
+
+
 @contextmanager
 def _pictures_removed(folder: Path) -> Iterator[None]:
     """The pictures read for training take gigabytes and are made again in a minute."""
     try:
         yield
     finally:
-        (folder / "pictures.npy").unlink(missing_ok=True)
+        for name in ("pictures.npy", "masks.npy"):
+            (folder / name).unlink(missing_ok=True)
 
 
 def train_atlas(
@@ -115,12 +135,13 @@ def train_atlas(
     for parameter in network.head.parameters():
         torch.nn.init.normal_(parameter, std=0.02)
     load_start(network, options.weights, atlas)
+    filter = _of_sources(filter, options, atlas)
     training_cells(atlas, filter)  # before an earlier run of this name is removed
     if not resume and folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with _pictures_removed(folder):
-        data = load_training_set(atlas, options.view, folder, filter)
+        data = load_training_set(atlas, options.model_view, folder, filter)
         if facts is not None and facts["data_hash"] != data.data_hash:
             raise TrainingError(
                 "the labelled cells have changed since the run was stopped",
@@ -142,7 +163,11 @@ def _finish(
     activate: bool,
 ) -> TrainReport:
     file = folder / "model.safetensors"
-    model_id = save_model(file, outcome.network, options.view, about)
+    view = options.model_view
+    if isinstance(view, CellView):
+        model_id = save_cell_model(file, outcome, data, view, about)
+    else:
+        model_id = save_model(file, outcome.network, view, about)
     with (folder / "history.csv").open("w", newline="") as handle:
         writer = csv.DictWriter(handle, list(outcome.history[0]))
         writer.writeheader()
