@@ -20,7 +20,9 @@ from retrieval.answers.errors import AnswerError, NothingToClassifyError
 from retrieval.answers.proposal import Proposal
 from retrieval.answers.proposer import Proposer
 from retrieval.answers.table import COLUMNS, PartialTable
-from retrieval.embedding import embed_images
+from retrieval.described import Described
+from retrieval.embedding import describe_images
+from retrieval.finding import find_source
 from retrieval.model import Model, atlas_model
 from retrieval.reading.decode import decode, pixel_hash
 from retrieval.reading.found import Found, PassedOver
@@ -148,8 +150,23 @@ def classify(
         items = islice(enumerate(_items(source, atlas, table)), table.items, None)
         tail: list[PassedOver] = []
         reading = _Reading(leave_out_same)
-        answers = embed_images(
-            model, _pictures(items, tail), reading.read, batch_size=batch_size, workers=workers
+        found = find_source(
+            model,
+            _pictures(enumerate(_items(source, atlas, table)), []),
+            lambda picture: _decoded(picture.found),
+            key=lambda picture: picture.number,
+            total=total,
+            batch_size=batch_size,
+            workers=workers,
+        )
+        answers = describe_images(
+            model,
+            _pictures(items, tail),
+            reading.read,
+            finding=lambda picture: found.of(picture.number),
+            typical=found.typical,
+            batch_size=batch_size,
+            workers=workers,
         )
         _answer_all(answers, proposer, reading, table, counts, bar)
         for gone in tail:
@@ -176,8 +193,7 @@ class _Reading:
         self._hashes: dict[int, str] | None = {} if hashes else None
 
     def read(self, picture: _Picture) -> np.ndarray:
-        found = picture.found
-        rgb = decode(found.path, found.frame, found.member)
+        rgb = _decoded(picture.found)
         if self._hashes is not None:
             self._hashes[picture.number] = pixel_hash(rgb)
         return rgb
@@ -187,6 +203,10 @@ class _Reading:
         if self._hashes is None:
             return None
         return [self._hashes.pop(picture.number) for picture in pictures]
+
+
+def _decoded(found: Found) -> np.ndarray:
+    return decode(found.path, found.frame, found.member)
 
 
 def _fingerprint(proposer: Proposer, source: Path, leave_out_same: bool) -> str:
@@ -241,7 +261,7 @@ def _pictures(
 
 
 def _answer_all(
-    answers: Iterator[tuple[_Picture, np.ndarray | CellKinError]],
+    answers: Iterator[tuple[_Picture, Described | CellKinError]],
     proposer: Proposer,
     reading: _Reading,
     table: PartialTable,
@@ -258,7 +278,7 @@ def _answer_all(
 
 
 def _answer(
-    chunk: Sequence[tuple[_Picture, np.ndarray | CellKinError]],
+    chunk: Sequence[tuple[_Picture, Described | CellKinError]],
     proposer: Proposer,
     reading: _Reading,
     table: PartialTable,
@@ -273,7 +293,7 @@ def _answer(
             counts.pass_over(picture.name, result.message)
         else:
             read.append(picture)
-            vectors.append(result)
+            vectors.append(result.vectors[0])
     if not read:
         return
     proposals = proposer.propose(np.stack(vectors), not_hashes=reading.hashes(read))

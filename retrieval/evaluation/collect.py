@@ -15,10 +15,11 @@ from index.progress import track
 from index.taxonomy import complete_classes
 from retrieval.answers.proposer import Proposer
 from retrieval.answers.references import References
-from retrieval.embedding import embed_images
+from retrieval.embedding import describe_images
 from retrieval.evaluation.errors import EvaluationError
 from retrieval.evaluation.judged import Evaluated, Judged, data_hash
 from retrieval.evaluation.metrics import RetrievalMetrics, retrieval_metrics
+from retrieval.finding import find_source
 from retrieval.model import atlas_model
 from retrieval.reading.decode import decode, pixel_hash
 from retrieval.reading.found import Found
@@ -107,13 +108,16 @@ def evaluate_source(
         query.sha256 = pixel_hash(rgb)
         return rgb
 
-    embedded = embed_images(model, queries, read)
+    seen = find_source(model, queries, read, key=id, total=len(queries))
+    embedded = describe_images(
+        model, queries, read, finding=lambda query: seen.of(id(query)), typical=seen.typical
+    )
     for query, result in track(embedded, len(queries), "embedding"):
         if isinstance(result, CellKinError):
             got.left_out.append((query.name, result.message))
         else:
             got.queries.append(query)
-            got.vectors.append(result)
+            got.vectors.append(result.vectors[0])
     notes = []
     if dataset is None and any(query.patient or query.slide for query in got.queries):
         notes.append(

@@ -207,3 +207,20 @@ def test_models_of_both_formats_live_in_one_atlas(
     assert len(atlas.features()[0]) == 0
     register_model(atlas, tiny_joint_model)
     assert len(atlas.features()[0]) == atlas.count()
+
+
+def test_a_folder_is_classified_and_evaluated_at_its_own_scale(
+    atlas: Atlas, copy_of: Callable[[str], Path], tiny_joint_model: Path, tmp_path: Path
+) -> None:
+    from retrieval.answers.classify import classify
+    from retrieval.evaluation.collect import Recipe, evaluate_source
+
+    folder = copy_of("cells")
+    import_source(atlas, folder, labels=folder / "labels.csv", dataset="painted")
+    register_model(atlas, tiny_joint_model)
+    embed_atlas(atlas)
+    report = classify(atlas, folder, tmp_path / "p.csv", k=3)
+    # found at the scale of the same pictures, so every picture has a reference like itself
+    assert report.counts.cells == report.counts.identical > 20
+    done = evaluate_source(atlas, folder, Recipe("class", 3), labels=folder / "labels.csv")
+    assert done.left_out == []
