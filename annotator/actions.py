@@ -17,6 +17,7 @@ from index.checks import RUNNER_UP
 from index.facts import LabelFacts
 from index.giving import give, pass_over
 from index.records import NewLabel
+from index.reviewing import skip, unskip
 
 if TYPE_CHECKING:
     from index.atlas import Atlas
@@ -92,6 +93,7 @@ class Reader:
                 if given.check is not None and given.check.kind == RUNNER_UP:
                     self.queue.reopen(cell_id)
                 return Action("check", cell_id, None, class_code, check=given.check)
+            unskip(self._atlas, self.author, cell_id)
             self.queue.settle(cell_id)
             self.labelled += 1
             return self._did(
@@ -106,10 +108,11 @@ class Reader:
             )
 
     def skip(self, cell_id: int) -> Action:
-        """Put the cell behind all others of the queue."""
+        """Put the cell behind all others of the queue, in this run and the next."""
         self._atlas.cell(cell_id)
         with self._lock:
             pass_over(self._atlas, self.author, cell_id)
+            skip(self._atlas, self.author, cell_id)
             self.queue.skip(cell_id)
             return self._did(Action("skip", cell_id))
 
@@ -132,6 +135,7 @@ class Reader:
             if self._done:
                 self._done.pop()
             if action.kind in ("label", "skip"):
+                unskip(self._atlas, self.author, action.cell_id)
                 self.queue.reopen(action.cell_id)
             return action
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,8 @@ from index.atlas import Atlas
 from index.browsing import Wanted, cells_by_dataset, how_many
 from index.errors import UnknownDatasetError
 from index.records import CellFilter
-from index.work import assigned_to, waiting
+from index.reviewing import skipped_cells
+from index.work import assigned_to, waiting, waiting_among
 
 if TYPE_CHECKING:
     from index.taxonomy import Node
@@ -142,7 +143,7 @@ class Desk:
             elif self._viewed[author] is not view:
                 # Other cells are hidden now: what waits, and why, is worked out afresh.
                 old = known.queue
-                known.queue = self._queue(person, view, old.dataset, old.order.name, old.skipped)
+                known.queue = self._queue(person, view, old.dataset, old.order.name)
             self._viewed[author] = view
             return known
 
@@ -157,9 +158,11 @@ class Desk:
         view: View,
         dataset: str | None,
         order: str,
-        skipped: Sequence[int] = (),
     ) -> Queue:
-        """The cells that wait for ``person``, ranked by what ``person`` may see."""
+        """The cells that wait for ``person``, ranked by what ``person`` may see.
+
+        What was skipped in an earlier run is behind all others still.
+        """
 
         def waits(limit: CellFilter) -> np.ndarray:
             return waiting(self.whole, person.name, limit, alone=not person.account)
@@ -170,9 +173,16 @@ class Desk:
             dataset=dataset,
             order=order,
             seed=self.config.seed,
-            skipped=skipped,
+            skipped=self._skipped(person.name, dataset),
             waiting=waits,
         )
+
+    def _skipped(self, name: str, dataset: str | None) -> list[int]:
+        """The cells of ``dataset`` (None: of all) that ``name`` has skipped and still may read."""
+        kept = skipped_cells(self.whole, name)
+        left = waiting_among(self.whole, name, kept)
+        cells = self.whole.cells_by_id(cell for cell in kept if cell in left)
+        return [cell for cell in cells if dataset is None or cells[cell].dataset == dataset]
 
     def set_queue(self, author: str, order: str, dataset: str | None) -> Reader:
         """Give the author's queue another order or data set, and remember it for the next run."""

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from annotator.keys import direct_key
+from annotator.language import gettext as _
 from annotator.offering import offers, versions
 from annotator.pictures import picture_names
 from annotator.proposals import NOVELTY_WORDS, novelty_level, say_decision, say_set, votes
@@ -128,7 +129,7 @@ def proposal_document(desk: Desk, cell_id: int, proposal: Proposal) -> Document:
         "model": desk.proposals.model_id,
         "words": {
             "decision": say_decision(proposal, node.name, wider),
-            "novelty": NOVELTY_WORDS[novelty_level(proposal.novelty)],
+            "novelty": _(NOVELTY_WORDS[novelty_level(proposal.novelty)]),
             "prediction_set": say_set([taxonomy.node(c).name for c in proposal.prediction_set]),
         },
         "votes": [

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from annotator.language import mark
+
 if TYPE_CHECKING:
     from index.taxonomy import Node
 
@@ -25,18 +27,22 @@ class Command:
 
 
 COMMANDS = (
-    Command("accept", "Enter", "Enter", "accept the proposal"),
-    Command("search", "/", "/", "search a class by typing"),
-    Command("skip", "s", "S", "skip: look at this cell after all others"),
-    Command("flag", "f", "F", "flag for a second look, or take the flag away"),
-    Command("undo", "u", "U", "undo the last thing done (also Ctrl-Z), without limit"),
-    Command("previous", "ArrowLeft", "\u2190", "the cell before"),
-    Command("forward", "ArrowRight", "\u2192", "the cell after, once you have gone back"),
-    Command("hide", ".", ".", "hide or show the proposal and its evidence"),
-    Command("zoom_in", "+", "+", "zoom in"),
-    Command("zoom_out", "-", "\u2212", "zoom out"),
-    Command("fit", "=", "=", "fit the picture to its frame"),
-    Command("help", "?", "?", "show or close this help"),
+    Command("accept", "Enter", "Enter", mark("accept the proposal")),
+    Command("search", "/", "/", mark("search a class by typing")),
+    Command("skip", "s", "S", mark("skip: look at this cell after all others")),
+    Command("flag", "f", "F", mark("flag for a second look, or take the flag away")),
+    Command("undo", "u", "U", mark("undo the last thing done (also Ctrl-Z), without limit")),
+    Command("previous", "ArrowLeft", "\u2190", mark("the cell before")),
+    Command("forward", "ArrowRight", "\u2192", mark("the cell after, once you have gone back")),
+    Command("hide", ".", ".", mark("hide or show the proposal and its evidence")),
+    Command("why_not", ";", ";", mark("why not the class that comes second, and back")),
+    Command("compare", ",", ",", mark("compare with a neighbour, side by side at one scale")),
+    Command("seen", "*", "*", mark("what the network saw of the cell, and back")),
+    Command("adjust", "_", "_", mark("brightness, contrast, sharpening of what is shown")),
+    Command("zoom_in", "+", "+", mark("zoom in")),
+    Command("zoom_out", "-", "\u2212", mark("zoom out")),
+    Command("fit", "=", "=", mark("fit the picture to its frame")),
+    Command("help", "?", "?", mark("show or close this help")),
 )
 RESERVED = frozenset(command.key for command in COMMANDS)
 

@@ -10,14 +10,28 @@ from werkzeug.wrappers import Response as BaseResponse
 from annotator.api import author, desk, next_document, reader
 from annotator.browse import authors, browse, overview
 from annotator.documents import cell_document, class_document
+from annotator.exchange.formats import FORMATS
 from annotator.fields import STATES, page_filter, whole_number
+from annotator.focus.comparing import why_not
 from annotator.keys import COMMANDS
+from annotator.language import mark
 from annotator.queue import ORDERS
 from annotator.rooms import navigation
 from annotator.viewer import viewer
 from index.browsing import cells_by_dataset
+from index.reviewing import pixel_sizes_of
+from retrieval.seen import viewed_by
 
 pages = Blueprint("pages", __name__)
+
+# How a label was given, in words.
+HOW = {
+    "single": mark("by hand"),
+    "imported": mark("imported"),
+    "bulk": mark("in bulk"),
+    "adjudicated": mark("adjudicated"),
+    "undo": mark("undo"),
+}
 
 
 @pages.app_context_processor
@@ -70,6 +84,8 @@ def label() -> str:
             "author": author(),
             "named": wanted is not None,
             "commands": [vars(command) for command in COMMANDS],
+            "model": viewed_by(desk().whole),
+            "pixel_sizes": pixel_sizes_of(desk().whole),
         },
         notices=desk().notices(),
         commands=COMMANDS,
@@ -116,7 +132,15 @@ def cells() -> str:
 @pages.get("/cells/<int:cell_id>")
 def cell(cell_id: int) -> str:
     """One cell with its log and its neighbours."""
-    return render_template("cell.html", cell=cell_document(desk(), cell_id))
+    document = cell_document(desk(), cell_id)
+    document["micrometres"] = pixel_sizes_of(desk().whole).get(document["dataset"])
+    return render_template(
+        "cell.html",
+        cell=document,
+        against=why_not(desk(), cell_id, None) if document["proposal"] else None,
+        model=viewed_by(desk().whole),
+        how=HOW,
+    )
 
 
 @pages.get("/classes")
@@ -136,7 +160,11 @@ def add_class() -> BaseResponse:
 @pages.get("/exchange")
 def exchange() -> str:
     """Labels in and out."""
-    return render_template("exchange.html", datasets=list(cells_by_dataset(desk().atlas)))
+    return render_template(
+        "exchange.html",
+        datasets=list(cells_by_dataset(desk().atlas)),
+        formats=FORMATS.values(),
+    )
 
 
 @pages.get("/classes.css")

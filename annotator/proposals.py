@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from annotator.language import gettext as _
+from annotator.language import mark
 from index.browsing import Wanted, embedded, how_many
 from index.records import CellFilter
 from retrieval.answers.errors import NoReferencesError
@@ -85,14 +87,16 @@ class Proposals:
         if model_id is None or not len(self._vectors(model_id, [cell_id])[0]):
             return Reason(
                 "no_embedding",
-                "This cell has no embedding yet, so CellKin cannot look for its neighbours.",
+                _("This cell has no embedding yet, so CellKin cannot look for its neighbours."),
                 f"Run: cellkin embed {atlas}",
             )
         return Reason(
             "no_references",
-            "There are no labelled cells to compare with yet.",
-            "Label a few cells of each class by hand, or import labelled ones; "
-            "proposals start with the first.",
+            _("There are no labelled cells to compare with yet."),
+            _(
+                "Label a few cells of each class by hand, or import labelled ones; "
+                "proposals start with the first."
+            ),
         )
 
     def _of(self, model_id: str) -> Proposer:
@@ -148,16 +152,19 @@ def votes(proposal: Proposal, taxonomy: Taxonomy) -> list[Votes]:
 def say_decision(proposal: Proposal, name: str, wider: str | None) -> str:
     """The decision in one sentence. ``name`` and ``wider`` are class names."""
     if proposal.decision == "accept":
-        return f"The neighbours are clear: {name.lower()}."
+        return _("The neighbours are clear: %(name)s.", name=name.lower())
     if proposal.decision == "back_off" and wider:
-        return f"Sure only of the wider class {wider.lower()}; which kind is for you to decide."
-    return "CellKin does not commit itself here: please decide without it."
+        return _(
+            "Sure only of the wider class %(name)s; which kind is for you to decide.",
+            name=wider.lower(),
+        )
+    return _("CellKin does not commit itself here: please decide without it.")
 
 
 NOVELTY_WORDS = {
-    "novel": "Unlike anything labelled so far: look twice.",
-    "unusual": "Somewhat unusual among the labelled cells.",
-    "usual": "Much like the labelled cells.",
+    "novel": mark("Unlike anything labelled so far: look twice."),
+    "unusual": mark("Somewhat unusual among the labelled cells."),
+    "usual": mark("Much like the labelled cells."),
 }
 
 
@@ -171,11 +178,11 @@ def novelty_level(novelty: float) -> str:
 def say_set(names: Sequence[str]) -> str:
     """The prediction set in one sentence. ``names`` are class names, most probable first."""
     if not names:
-        return "No class fits well."
+        return _("No class fits well.")
     lower = [name.lower() for name in names]
     if len(lower) == 1:
-        return f"Nothing but {lower[0]} is plausible."
-    return f"Plausible: {', '.join(lower[:-1])} or {lower[-1]}."
+        return _("Nothing but %(name)s is plausible.", name=lower[0])
+    return _("Plausible: %(names)s or %(last)s.", names=", ".join(lower[:-1]), last=lower[-1])
 
 
 def unembedded(atlas: Atlas, datasets: tuple[str, ...] = ()) -> int:

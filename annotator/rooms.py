@@ -65,6 +65,16 @@ ROOMS: tuple[Room, ...] = (
         nav=False,
         roles=REVIEWERS,
     ),
+    Room("seen", "Network's view", "annotator.focus.views:focus", "/focus/seen", nav=False),
+    Room(
+        "pixel_size",
+        "Pixel size",
+        "annotator.focus.views:focus",
+        "/focus/pixel-size",
+        nav=False,
+        roles=REVIEWERS,
+    ),
+    Room("why_not", "Why not", "annotator.focus.views:focus", "/api/v1/focus", nav=False),
     Room("progress", mark("Progress"), "annotator.progress.views:progress", "/progress", order=70),
     Room(
         "progress_api",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from sqlalchemy import func, select
@@ -68,6 +69,12 @@ class LookupPart(Part):
         with self.database.read() as connection:
             row = connection.execute(select(last, batch)).one()
         return row[0] or 0, row[1] or 0
+
+    def model_metadata(self, model_id: str) -> dict[str, Any]:
+        """What the file of a model says of it; empty for a model that is not kept."""
+        query = select(models.c["metadata"]).where(models.c.name == model_id)
+        with self.database.read() as connection:
+            return dict(connection.execute(query).scalar() or {})
 
     def labelled_since(self, label_id: int) -> list[int]:
         """The ids of the cells with a label (or an undo) newer than ``label_id``, ascending."""

@@ -69,7 +69,8 @@ def test_a_cells_page_has_its_whole_history_and_its_neighbours(browser) -> None:
     assert "Taken back:" in html
     assert "proposed was neutrophil" in html
     assert "&lt;b&gt;odd&lt;/b&gt;" in html
-    assert html.count('class="neighbour"') == len(cell["proposal"]["evidence"])
+    against = browser.get("/api/v1/focus/25/why-not").json["neighbours"]
+    assert html.count('class="neighbour"') == len(cell["proposal"]["evidence"]) + len(against)
 
 
 def test_the_order_is_chosen_on_the_overview(browser, app) -> None:

@@ -4,11 +4,12 @@ const meta = document.querySelector('meta[name="csrf-token"]');
 
 /** A failure in the server's shape: type, message, remedy. */
 export class ApiError extends Error {
-  constructor(type, message, remedy, status = 0) {
+  constructor(type, message, remedy, status = 0, answer = {}) {
     super(message);
     this.type = type;
     this.remedy = remedy;
     this.status = status;
+    this.answer = answer; // all that was answered: some failures tell more
   }
 
   /** Message and remedy as one sentence each. */
@@ -46,7 +47,7 @@ async function send(method, path, body) {
   }
   if (!response.ok) {
     const { type, message, remedy } = answer.error;
-    throw new ApiError(type, message, remedy, response.status);
+    throw new ApiError(type, message, remedy, response.status, answer);
   }
   return answer;
 }

@@ -1,6 +1,7 @@
 // The classes as buttons with their keys, and the question which kind of a class a cell is.
 
 import { byId, make, swatch } from "./dom.js";
+import { text } from "./language.js";
 
 export class Choices {
   /** `choose(code)` is called with the class picked. */
@@ -36,12 +37,12 @@ export class Choices {
     if (!more) {
       return make("div", { class: "key-row" }, key);
     }
-    const words = `Kinds of ${node.name.toLowerCase()}`;
+    const words = text("Kinds of {name}", { name: node.name.toLowerCase() });
     const kinds = make("button", {
       type: "button",
       class: "key-more",
       "aria-label": words,
-      title: `${words} (Shift + key)`,
+      title: text("{words} (Shift + key)", { words }),
       text: "›",
       on: { click: () => this.ask(node) },
     });
@@ -67,7 +68,7 @@ export class Choices {
       return { code, key: kind.key?.toLowerCase() ?? String(i + 1), words: kind.name };
     });
     const options = [
-      { code: node.code, key: "enter", words: `${node.name}, kind left open` },
+      { code: node.code, key: "enter", words: text("{name}, kind left open", { name: node.name }) },
       ...kinds,
     ];
     const dialog = byId("subclass");
@@ -75,7 +76,7 @@ export class Choices {
       dialog.close();
       this.choose(option.code);
     };
-    byId("subclass-title").textContent = `Which ${node.name.toLowerCase()}?`;
+    byId("subclass-title").textContent = text("Which {name}?", { name: node.name.toLowerCase() });
     byId("subclass-list").replaceChildren(
       ...options.map((option) =>
         make(

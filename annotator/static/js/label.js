@@ -2,9 +2,12 @@
 // which it does when the label is on disk. The answer carries the next cell, of which the picture
 // is already here.
 
+import { Adjust } from "./adjust.js";
 import { get, post } from "./api.js";
 import { Choices } from "./choices.js";
+import { Closer, Watch } from "./closer.js";
 import { byId, thousands } from "./dom.js";
+import { text } from "./language.js";
 import { Search } from "./search.js";
 import { showEvidence, showLog, showProposal } from "./show.js";
 import { Viewer } from "./viewer.js";
@@ -15,6 +18,9 @@ const classes = start.classes;
 const viewer = new Viewer(byId("viewer"), byId("picture"), byId("zoom-words"));
 const choices = new Choices(classes, (code) => label(code));
 const search = new Search(classes, (code) => label(code));
+const closer = new Closer(start, viewer, say);
+const adjust = new Adjust();
+const watch = new Watch();
 const fetched = new Map(); // address -> Image, so that the browser keeps what comes next decoded
 
 let cell = null;
@@ -36,18 +42,22 @@ function sayError(error) {
 }
 
 function showProgress(progress) {
-  const parts = [`${thousands(progress.labelled)} of ${thousands(progress.total)} labelled`];
+  const parts = [text("{labelled} of {total} labelled", {
+    labelled: thousands(progress.labelled), total: thousands(progress.total),
+  })];
   if (progress.this_run) {
-    parts.push(`${thousands(progress.this_run)} now`);
+    parts.push(text("{count} now", { count: thousands(progress.this_run) }));
   }
   if (progress.skipped) {
-    parts.push(`${thousands(progress.skipped)} skipped`);
+    parts.push(text("{count} skipped", { count: thousands(progress.skipped) }));
   }
   byId("progress").textContent = parts.join(" · ");
-  byId("empty-words").textContent = progress.total
-    ? `All ${thousands(progress.total)} cells${progress.dataset ? ` of ${progress.dataset}` : ""} ` +
-      "have a label. Undo (U) still works."
-    : "There are no cells here yet.";
+  const all = { total: thousands(progress.total), dataset: progress.dataset };
+  byId("empty-words").textContent = !progress.total
+    ? text("There are no cells here yet.")
+    : progress.dataset
+      ? text("All {total} cells of {dataset} have a label. Undo (U) still works.", all)
+      : text("All {total} cells have a label. Undo (U) still works.", all);
 }
 
 // Showing a cell --------------------------------------------------------------------------------
@@ -75,11 +85,13 @@ function show(next) {
   if (!cell) {
     return;
   }
-  byId("cell-title").textContent = `Cell ${cell.id}`;
+  byId("cell-title").textContent = text("Cell {id}", { id: cell.id });
   const origin = [cell.dataset, cell.patient, cell.slide, cell.file].filter(Boolean).join(" · ");
   byId("cell-origin").textContent = origin;
   byId("cell-origin").title = origin;
-  viewer.show(cell.picture, cell.width, cell.height, `Cell ${cell.id}, the one to label`);
+  const words = text("Cell {id}, the one to label", { id: cell.id });
+  closer.cell = cell;
+  viewer.show(cell.picture, cell.width, cell.height, words);
   const { state, message, remedy } = cell.picture_state;
   byId("picture-problem").hidden = state === "ok";
   byId("picture-problem").textContent = state === "ok" ? "" : `${message}; ${remedy}.`;
@@ -92,22 +104,31 @@ function show(next) {
 
 function drawAnswer() {
   showProposal(cell, hidden);
+  closer.take(cell, hidden);
   showEvidence(cell, hidden);
   const accept = byId("accept");
   const proposal = hidden ? null : cell.proposal;
   accept.disabled = !proposal;
   accept.classList.toggle("unsure", Boolean(proposal) && proposal.decision !== "accept");
   byId("accept-words").textContent = proposal
-    ? `${proposal.decision === "accept" ? "Accept" : "Call it"} ${proposal.class.name.toLowerCase()}`
-    : "Choose a class below";
+    ? acceptWords(proposal)
+    : text("Choose a class below");
   byId("hide").setAttribute("aria-pressed", String(hidden));
-  byId("hide").firstChild.textContent = hidden ? "Show" : "Hide";
+  byId("hide-words").textContent = hidden ? text("Show") : text("Hide");
   choices.mark(hidden ? [] : (proposal?.prediction_set ?? []));
+}
+
+function acceptWords(proposal) {
+  const name = proposal.class.name.toLowerCase();
+  return proposal.decision === "accept"
+    ? text("Accept {name}", { name })
+    : text("Call it {name}", { name });
 }
 
 /** Show a cell and remember it for "previous". */
 function visit(next) {
   show(next);
+  watch.start();
   if (next && trail[place] !== next.id) {
     trail = [...trail.slice(0, place + 1), next.id];
     place = trail.length - 1;
@@ -146,22 +167,44 @@ const label = (code) =>
       return;
     }
     const { proposal } = cell;
-    const answer = await post(`/cells/${cell.id}/label`, {
+    const sent = {
       class: code,
       proposal: proposal?.token ?? null,
       proposal_visible: proposal ? !hidden : null,
-    });
-    const { done, now } = answer;
-    const disputed = now.disputed ? " It disagrees with an earlier label: disputed." : "";
-    say(`Saved: cell ${done.cell} is ${done.class.name.toLowerCase()}.${disputed}`, "good");
-    take(answer.next);
+      seconds: Number(watch.seconds.toFixed(2)),
+      version: cell.version ?? null,
+    };
+    try {
+      labelled(await post(`/cells/${cell.id}/label`, sent));
+    } catch (error) {
+      if (error.type !== "label_conflict") {
+        throw error;
+      }
+      // Both labels are kept; the page goes on, and says that they are two.
+      take(error.answer.next);
+      say(error.words, "bad");
+    }
   });
+
+function labelled({ done, now, next, check }) {
+  take(next);
+  if (check) {
+    say(check.words, check.caught ? "good" : "bad");
+    return;
+  }
+  const name = done.class.name.toLowerCase();
+  const saved = text("Saved: cell {id} is {name}.", { id: done.cell, name });
+  const disputed = text("It disagrees with an earlier label: disputed.");
+  say(now.disputed ? `${saved} ${disputed}` : saved, "good");
+}
 
 const accept = () => {
   if (cell?.proposal && !hidden) {
     return label(cell.proposal.class.code);
   }
-  say(hidden ? "The proposal is hidden: press a class's key." : "There is nothing to accept here.");
+  say(hidden
+    ? text("The proposal is hidden: press a class's key.")
+    : text("There is nothing to accept here."));
   return undefined;
 };
 
@@ -169,7 +212,7 @@ const skip = () =>
   act(async () => {
     if (cell) {
       const answer = await post(`/cells/${cell.id}/skip`);
-      say(`Skipped cell ${answer.done.cell}: it comes back after all others.`);
+      say(text("Skipped cell {id}: it comes back after all others.", { id: answer.done.cell }));
       take(answer.next);
     }
   });
@@ -181,22 +224,26 @@ const flag = () =>
       cell = { ...cell, flagged: answer.flagged };
       byId("flag-mark").hidden = !cell.flagged;
       byId("flag").setAttribute("aria-pressed", String(cell.flagged));
-      say(`Cell ${cell.id} is ${cell.flagged ? "flagged" : "no longer flagged"}.`, "good");
+      say(cell.flagged
+        ? text("Cell {id} is flagged.", { id: cell.id })
+        : text("Cell {id} is no longer flagged.", { id: cell.id }), "good");
     }
   });
 
 const UNDONE = {
-  label: (done) => `label ${done.class.name.toLowerCase()}`,
-  skip: () => "skip",
-  flag: () => "flag",
-  unflag: () => "removed flag",
+  label: ({ cell: id, class: node }) => text("Undone: label {name} of cell {id}.", {
+    id, name: node.name.toLowerCase(),
+  }),
+  skip: ({ cell: id }) => text("Undone: skip of cell {id}.", { id }),
+  flag: ({ cell: id }) => text("Undone: flag of cell {id}.", { id }),
+  unflag: ({ cell: id }) => text("Undone: removed flag of cell {id}.", { id }),
 };
 
 const undo = () =>
   act(async () => {
     const answer = await post("/undo");
     const { done } = answer;
-    say(`Undone: ${UNDONE[done.kind](done)} of cell ${done.cell}.`, "good");
+    say(UNDONE[done.kind](done), "good");
     fetchAhead([answer.cell, ...answer.next.ahead]);
     showProgress(answer.next.progress);
     visit(answer.cell);
@@ -206,13 +253,16 @@ const goTo = (step) =>
   act(async () => {
     const wanted = trail[place + step];
     if (wanted === undefined) {
-      say(step < 0 ? "This is the first cell you have seen here." : "This is the newest cell.");
+      say(step < 0
+        ? text("This is the first cell you have seen here.")
+        : text("This is the newest cell."));
       return;
     }
     const found = await get(`/cells/${wanted}`);
     place += step;
     show(found);
-    say(`Back at cell ${wanted}.`);
+    watch.start();
+    say(text("Back at cell {id}.", { id: wanted }));
   });
 
 function hide() {
@@ -220,7 +270,7 @@ function hide() {
   if (cell) {
     drawAnswer();
   }
-  say(hidden ? "Proposals are hidden." : "Proposals are shown.");
+  say(hidden ? text("Proposals are hidden.") : text("Proposals are shown."));
 }
 
 // Keyboard --------------------------------------------------------------------------------------
@@ -234,6 +284,16 @@ function help() {
   }
 }
 
+function toggleAdjust() {
+  const box = byId("adjust-box");
+  box.open = !box.open;
+  if (box.open) {
+    adjust.brightness.focus();
+  } else {
+    byId("viewer").focus();
+  }
+}
+
 const COMMANDS = {
   "Enter": accept,
   "/": () => search.open(),
@@ -243,6 +303,10 @@ const COMMANDS = {
   "ArrowLeft": () => goTo(-1),
   "ArrowRight": () => goTo(1),
   ".": hide,
+  ";": () => closer.toggle(),
+  ",": () => closer.compare(),
+  "*": () => closer.toggleSeen(),
+  "_": toggleAdjust,
   "+": () => viewer.step(1.5),
   "-": () => viewer.step(1 / 1.5),
   "=": () => viewer.fit(),
@@ -253,6 +317,11 @@ const COMMANDS = {
 const letterOf = (event) => (event.key.length === 1 ? event.key.toLowerCase() : event.key);
 
 function onKey(event) {
+  if (event.target.closest("#adjust-box") && ["Escape", "_"].includes(event.key)) {
+    event.preventDefault();
+    toggleAdjust();
+    return;
+  }
   if (event.target.closest("input, select, textarea")) {
     return;
   }

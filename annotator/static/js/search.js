@@ -1,37 +1,38 @@
 // Choosing a class by typing: by name, short name, code or any alias a data set uses for it.
 
 import { byId, make, swatch } from "./dom.js";
+import { text } from "./language.js";
 
 const MOST = 12;
 const plain = (text) => text.toLowerCase().replace(/[\s\-_./,()[\]]+/g, "");
 
-/** How well `text` fits a class: smaller is better, null is not at all. */
-function fitness(node, text) {
+/** How well `sought` fits a class: smaller is better, null is not at all. */
+function fitness(node, sought) {
   const own = [node.name, node.short, node.code].map(plain);
   const other = node.aliases.map(plain);
-  if (own.includes(text) || other.includes(text)) {
+  if (own.includes(sought) || other.includes(sought)) {
     return 0;
   }
-  if (own.some((name) => name.startsWith(text))) {
+  if (own.some((name) => name.startsWith(sought))) {
     return 1;
   }
-  if (node.name.toLowerCase().split(/\s+/).some((word) => word.startsWith(text))) {
+  if (node.name.toLowerCase().split(/\s+/).some((word) => word.startsWith(sought))) {
     return 2;
   }
-  if (other.some((name) => name.startsWith(text))) {
+  if (other.some((name) => name.startsWith(sought))) {
     return 3;
   }
-  return own.some((name) => name.includes(text)) ? 4 : null;
+  return own.some((name) => name.includes(sought)) ? 4 : null;
 }
 
 /** The classes that `typed` may mean, best first. */
 export function find(classes, typed) {
-  const text = plain(typed);
-  if (!text) {
+  const sought = plain(typed);
+  if (!sought) {
     return [];
   }
   return classes
-    .map((node, place) => ({ node, place, fit: fitness(node, text) }))
+    .map((node, place) => ({ node, place, fit: fitness(node, sought) }))
     .filter((found) => found.fit !== null)
     .sort((a, b) => a.fit - b.fit || a.place - b.place)
     .slice(0, MOST)
@@ -48,7 +49,7 @@ export class Search {
     this.found = [];
     this.at = 0;
     if (matchMedia("(pointer: coarse)").matches) {
-      this.input.placeholder = "Search another class"; // there are no keys to press
+      this.input.placeholder = text("Search another class"); // there are no keys to press
     }
     this.input.addEventListener("input", () => this.look());
     this.input.addEventListener("keydown", (event) => this.onKey(event));
@@ -97,7 +98,7 @@ export class Search {
       ),
     );
     if (!rows.length) {
-      rows.push(make("li", { class: "faint", text: "No class of that name" }));
+      rows.push(make("li", { class: "faint", text: text("No class of that name") }));
     }
     this.list.replaceChildren(...rows);
     this.list.hidden = false;

@@ -1,6 +1,7 @@
 // Drawing one cell: the proposal, the votes, the neighbours, the log.
 
 import { bar, byId, make, moment, percent, swatch } from "./dom.js";
+import { plural, text } from "./language.js";
 
 const MARKS = {
   accept: ["mark-good", "✓"],
@@ -21,7 +22,9 @@ function verdict(proposal) {
     [decisionClass, decision, proposal.words.decision],
     ["", "≈", proposal.words.prediction_set],
     [noveltyClass, novelty,
-      `${proposal.words.novelty} Novelty ${proposal.novelty.toFixed(2)}.`],
+      text("{words} Novelty {novelty}.", {
+        words: proposal.words.novelty, novelty: proposal.novelty.toFixed(2),
+      })],
   ];
   return make(
     "div",
@@ -40,8 +43,8 @@ export function showProposal(cell, hidden) {
   if (hidden) {
     into.replaceChildren(
       make("div", { class: "proposal-none" },
-        make("p", { text: "The proposal is hidden, so your label will be your own." }),
-        make("p", { text: "It is recorded that you did not see one." })),
+        make("p", { text: text("The proposal is hidden, so your label will be your own.") }),
+        make("p", { text: text("It is recorded that you did not see one.") })),
     );
   } else if (!proposal) {
     const { message, remedy } = cell.no_proposal;
@@ -50,7 +53,7 @@ export function showProposal(cell, hidden) {
       make("div", { class: "proposal-none" },
         make("p", { text: message }),
         run
-          ? make("p", {}, "Run: ", make("code", { text: remedy.slice(5) }))
+          ? make("p", {}, text("Run: "), make("code", { text: remedy.slice(5) }))
           : make("p", { text: remedy })),
     );
   } else {
@@ -60,20 +63,20 @@ export function showProposal(cell, hidden) {
           make("span", { id: "proposed", text: proposal.class.name })),
         make("span", { class: "number", text: percent(proposal.probability) })),
       bar(proposal.probability, proposal.class.code,
-        `probability ${percent(proposal.probability)}`),
+        text("probability {percent}", { percent: percent(proposal.probability) })),
       verdict(proposal),
     );
   }
 }
 
 function vote(row, total) {
-  const words = `${row.count} of ${total}`;
+  const words = text("{count} of {total}", { count: row.count, total });
   return make(
     "div",
     { class: "vote" },
     make("span", { class: "vote-name" }, swatch(row.code),
       make("span", { class: "vote-label", title: row.name, text: row.name })),
-    bar(row.share, row.code, `${row.name}: ${percent(row.share)} of the vote`),
+    bar(row.share, row.code, text("{name}: {percent} of the vote", { name: row.name, percent: percent(row.share) })),
     make("span", { class: "number faint", text: words }),
   );
 }
@@ -90,11 +93,11 @@ export function neighbour(evidence) {
         href: `/cells/${evidence.cell}`,
         target: "_blank",
         rel: "noopener",
-        title: `Cell ${evidence.cell}: ${evidence.file}`,
+        title: text("Cell {id}: {file}", { id: evidence.cell, file: evidence.file }),
       },
       make("img", {
         src: evidence.thumbnail,
-        alt: `Cell ${evidence.cell}`,
+        alt: text("Cell {id}", { id: evidence.cell }),
         width: 104,
         height: 104,
         decoding: "async",
@@ -106,10 +109,13 @@ export function neighbour(evidence) {
           make("span", { title: evidence.class.name, text: evidence.class.short }),
           make("span", {
             class: "number",
-            title: "distance: 1 − cosine, smaller is more alike",
+            title: text("distance: 1 − cosine, smaller is more alike"),
             text: evidence.distance.toFixed(3),
           })),
-        make("span", { title: `labelled by ${evidence.author}`, text: `by ${evidence.author}` }),
+        make("span", {
+          title: text("labelled by {author}", { author: evidence.author }),
+          text: text("by {author}", { author: evidence.author }),
+        }),
         make("span", { class: "faint-tiny", title: from, text: from }),
       ),
     ),
@@ -121,10 +127,11 @@ export function showEvidence(cell, hidden) {
   const proposal = hidden ? null : cell.proposal;
   const total = proposal?.evidence.length ?? 0;
   byId("evidence-words").textContent = proposal
-    ? `The ${total} most alike of the labelled cells, nearest first`
+    ? plural("The {n} labelled cell most like it",
+        "The {n} most alike of the labelled cells, nearest first", total)
     : hidden
-      ? "Hidden together with the proposal"
-      : "No labelled neighbours to show";
+      ? text("Hidden together with the proposal")
+      : text("No labelled neighbours to show");
   byId("votes").replaceChildren(...(proposal?.votes ?? []).map((row) => vote(row, total)));
   byId("neighbours").replaceChildren(...(proposal?.evidence ?? []).map(neighbour));
 }
@@ -134,14 +141,14 @@ export function showLog(cell) {
   const into = byId("log");
   const standing = cell.history.filter((entry) => !entry.retracted && entry.how !== "undo");
   if (!standing.length) {
-    into.textContent = cell.history.length ? "Its labels have been taken back." : "";
+    into.textContent = cell.history.length ? text("Its labels have been taken back.") : "";
     return;
   }
   const said = standing
     .map((entry) => `${entry.class.name} (${entry.author}, ${moment(entry.time)})`)
     .join("; ");
   into.replaceChildren(
-    make("strong", { text: cell.disputed ? "Disputed: " : "Labelled: " }),
+    make("strong", { text: cell.disputed ? text("Disputed: ") : text("Labelled: ") }),
     said,
   );
 }

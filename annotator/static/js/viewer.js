@@ -3,6 +3,7 @@
 // the frame do pixels show as squares.
 
 import { byId } from "./dom.js";
+import { text } from "./language.js";
 
 const STEP = 1.5;
 const MOST = 32;
@@ -17,6 +18,9 @@ export class Viewer {
     this.y = 0.5;
     this.size = [1, 1];
     this.dragging = null;
+    this.drawn = () => {}; // told the screen pixels a picture pixel, null for another picture
+    this.address = "";
+    this.other = false;
     new ResizeObserver(() => this.draw()).observe(frame);
     picture.addEventListener("load", () => this.draw());
     frame.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
@@ -28,7 +32,7 @@ export class Viewer {
       });
     }
     frame.addEventListener("dblclick", (event) => {
-      if (!event.target.closest("button")) {
+      if (!event.target.closest("button, details")) {
         this.fit();
       }
     });
@@ -39,12 +43,26 @@ export class Viewer {
 
   /** Show a picture of `width` by `height` pixels. */
   show(address, width, height, alt) {
-    this.size = [width, height];
+    this.own = [width, height];
+    this.size = this.own;
+    this.other = false;
     this.picture.alt = alt;
-    if (this.picture.getAttribute("src") !== address) {
-      this.picture.src = address;
+    if (this.address !== address) {
       this.zoom = null;
     }
+    if (this.picture.getAttribute("src") !== address) {
+      this.picture.src = address;
+    }
+    this.address = address;
+    this.draw();
+  }
+
+  /** Show a square picture in place of the cell's own; null: the cell's own again. */
+  instead(address) {
+    this.other = address !== null;
+    this.size = this.other ? [1, 1] : this.own;
+    this.zoom = null;
+    this.picture.src = address ?? this.address;
     this.draw();
   }
 
@@ -67,12 +85,15 @@ export class Viewer {
   }
 
   onWheel(event) {
+    if (event.target.closest("details")) {
+      return;
+    }
     event.preventDefault();
     this.step(event.deltaY < 0 ? 1.2 : 1 / 1.2);
   }
 
   onDown(event) {
-    if (event.button === 0 && this.zoom !== null && !event.target.closest("button")) {
+    if (event.button === 0 && this.zoom !== null && !event.target.closest("button, details")) {
       this.frame.setPointerCapture(event.pointerId);
       this.dragging = [event.clientX, event.clientY];
     }
@@ -105,10 +126,16 @@ export class Viewer {
     this.picture.style.width = `${width}px`;
     this.picture.style.height = `${height}px`;
     this.picture.style.transform = `translate(${-this.x * width}px, ${-this.y * height}px)`;
+    this.drawn(this.other ? null : scale);
     const dense = scale * window.devicePixelRatio;
     const pixels = this.zoom !== null && dense > 1;
     this.picture.classList.toggle("pixels", pixels);
     const times = scale < 10 ? scale.toFixed(1) : Math.round(scale);
-    this.words.textContent = this.zoom === null ? `fit · ${times}×` : `${times}×`;
+    const fit = text("fit");
+    if (this.other) {
+      this.words.textContent = fit;
+    } else {
+      this.words.textContent = this.zoom === null ? `${fit} · ${times}×` : `${times}×`;
+    }
   }
 }

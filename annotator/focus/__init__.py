@@ -1,0 +1,1 @@
+"""The Focus room: one cell looked at closely, beside the page that labels it."""

@@ -1,0 +1,19 @@
+// A cell's own page: its picture at scale, and how it is shown.
+
+import { Adjust } from "./adjust.js";
+import { keepLevel } from "./scale.js";
+
+new Adjust();
+keepLevel();
+
+// A model that does not say how it looks at a picture has nothing to show here.
+const seen = document.getElementById("seen-picture");
+const hide = () => {
+  seen.closest("figure").hidden = true;
+};
+if (seen) {
+  seen.addEventListener("error", hide);
+  if (seen.complete && !seen.naturalWidth) {
+    hide();
+  }
+}
