@@ -37,6 +37,7 @@ MIGRATION = (
     f"""CREATE TRIGGER browse_tally_change AFTER UPDATE ON present_labels BEGIN
         UPDATE browse_tally SET cells = cells - 1 WHERE {_OF_OLD}; {_COUNT_NEW}; END""",
     "CREATE INDEX cells_flagged ON cells (id) WHERE flagged",
+    "CREATE INDEX cells_dataset ON cells (dataset_id)",
 )
 
 by_dataset = Table(

@@ -18,6 +18,8 @@ from index.schema import cells, datasets, embedding_marks, labels, models, prese
 COUNTED = 10_000  # cells with a searched text that are counted; beyond, the count says "at least"
 SHORTEST = 3  # letters of a text that the index of trigrams can look up
 
+# As the index of flagged cells says it: SQLAlchemy's own "flagged IS 1" would not use it.
+_FLAGGED = text("cells.flagged")
 _texts = table(TEXTS, column("rowid"), column("words"))
 
 
@@ -107,7 +109,7 @@ def cells_by_dataset(atlas: Part) -> dict[str, int]:
 
 def flagged(atlas: Part) -> int:
     """How many cells are set aside for a second look."""
-    query = select(func.count()).select_from(cells).where(cells.c.flagged)
+    query = select(func.count()).select_from(cells).where(_FLAGGED)
     with atlas.database.read() as connection:
         return int(connection.execute(query).scalar_one())
 
@@ -156,9 +158,19 @@ def _ids(atlas: Part, wanted: Wanted, connection: Connection) -> Select[Any]:
     """The ids of the wanted cells, so that SQLite can stop after a page of them."""
     limit = wanted.limit
     source: Any = cells
-    found = conditions(
-        replace(limit, classes=(), authors=(), labelled=None), atlas.taxonomy, connection
-    )
+    taken: dict[str, Any] = {"classes": (), "authors": (), "labelled": None}
+    if limit.flagged:
+        taken["flagged"] = None
+    if len(limit.datasets) == 1:
+        conditions(limit, atlas.taxonomy, connection)  # for its errors
+        taken["datasets"] = ()
+    found: list[Any] = conditions(replace(limit, **taken), atlas.taxonomy, connection)
+    if len(limit.datasets) == 1:
+        # One value keeps the index in order of id; "IN (SELECT …)" would sort the whole data set.
+        named = select(datasets.c.id).where(datasets.c.name == limit.datasets[0])
+        found.append(cells.c.dataset_id == named.scalar_subquery())
+    if limit.flagged:
+        found.append(_FLAGGED)
     if limit.labelled or limit.classes or limit.authors or wanted.disputed:
         source = source.join(present_labels, present_labels.c.cell_id == cells.c.id)
         found.append(present_labels.c.class_code.is_(None) == wanted.disputed)
@@ -167,9 +179,8 @@ def _ids(atlas: Part, wanted: Wanted, connection: Connection) -> Select[Any]:
     if limit.authors:
         found.append(present_labels.c.author.in_(limit.authors))
     if limit.labelled is False and not wanted.disputed:
-        decided = and_(
-            present_labels.c.cell_id == cells.c.id, present_labels.c.class_code.is_not(None)
-        )
+        other = present_labels.alias()
+        decided = and_(other.c.cell_id == cells.c.id, other.c.class_code.is_not(None))
         found.append(~exists().where(decided))
     if wanted.text:
         source = source.join(_texts, _texts.c.rowid == cells.c.id)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy import Row, Select, insert, select, update
 
-from index.browsing import cells_by_dataset, tallies
+from index.browsing import Wanted, cells_by_dataset, how_many, tallies
 from index.errors import RecordError
 from index.filters import among, conditions, unknown_dataset
 from index.importing import BATCH, Importer
@@ -150,10 +150,7 @@ class CataloguePart(Part):
 
     def count(self, filter: CellFilter | None = None) -> int:
         """How many cells are within ``filter``."""
-        with self.database.read() as connection:
-            wanted = conditions(filter, self.taxonomy, connection)
-            query = select(func.count()).select_from(cells).where(*wanted)
-            return int(connection.execute(query).scalar_one())
+        return how_many(self, Wanted(filter or CellFilter()))[0]
 
     def table(self, filter: CellFilter | None = None) -> pd.DataFrame:
         """The cells within ``filter`` as a table in order of id.
