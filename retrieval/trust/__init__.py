@@ -8,6 +8,7 @@ cells, C classes, D embedding width, E feature width.
 from retrieval.trust.alarm import Alarm, Laboratory, sound_alarm
 from retrieval.trust.errors import TrustError
 from retrieval.trust.expected import Expectation, Signals, expect_accuracy, signals_of
+from retrieval.trust.judge import Judge, Judgement, Known, OwnLabels, Readings
 from retrieval.trust.laboratory import Trust, learn_trust
 from retrieval.trust.novelty import NoveltyModel
 from retrieval.trust.prior import PriorEstimate, estimate_prior
@@ -19,9 +20,14 @@ __all__ = [
     "Calibrator",
     "ConformalSets",
     "Expectation",
+    "Judge",
+    "Judgement",
+    "Known",
     "Laboratory",
     "NoveltyModel",
+    "OwnLabels",
     "PriorEstimate",
+    "Readings",
     "Signals",
     "Trust",
     "TrustError",

@@ -1,24 +1,22 @@
 """How unlike the known cells a cell is: another kind, another laboratory, or no white cell at all.
 
-Five measures, each blind to what another sees:
+Two measures, each blind to what the other sees:
 
 - distance: mean distance to the nearest references in the embedding (Sun et al., "Out-of-
   distribution detection with deep nearest neighbours", ICML 2022);
-- ratio: that distance against the distance the references there have to each other, so that a
-  scattered class is not novel in itself (Breunig et al., "LOF", SIGMOD 2000);
-- class: Mahalanobis distance to the nearest class, shared covariance (Lee et al., NeurIPS 2018);
-- relative: the same less the distance to all cells together (Ren et al., 2021);
-- residual: what of the features lies outside the references' main directions (the residual of
-  ViM: Wang et al., CVPR 2022).
+- class: Mahalanobis distance to the nearest class, shared covariance, on the features of every
+  part, of networks taught these classes and of one that was not (Lee et al., NeurIPS 2018).
 
 Each is measured in units of known cells (0 their median, 1 their 95th percentile), and their mean
 is ranked among known cells. "Known cells" are labelled cells that neither the network nor the
 references hold, so that a cell of a known kind is not called novel for not having been taught.
+Measured beside them, each class left out in turn, and not taken: the ratio of distances (LOF), the
+relative Mahalanobis distance and the residual of ViM; see docs/trust.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,40 +30,32 @@ ALERT = 0.95
 
 NEIGHBOURS = 5
 MOST = 4000  # references used; more change nothing and cost time
+LEAST_KNOWN = 20
 PARTS = 512  # cells measured together
-MAIN = 0.95  # share of the features' variance that is no residual
-MOST_MAIN = 128
-LARGEST = 12.0  # units beyond which a measure says no more
-MEASURES = ("distance", "ratio", "class", "relative", "residual")
+SMALLEST, LARGEST = -1.0, 12.0  # units beyond which a measure says no more
+MEASURES = ("distance", "class")
 
 
 @dataclass(frozen=True)
 class _Gauss:
-    """Class means [C, E], whitening of what is shared [E, E], overall mean [E] and whitening."""
+    """Class means [C, E] and the whitening [E, E] of what the classes share."""
 
     means: Floats
     whitening: Floats
-    mean: Floats
-    overall: Floats
 
     @classmethod
     def of(cls, features: Floats, classes: Integers) -> _Gauss:
         present = [features[classes == c] for c in np.unique(classes)]
-        means = np.stack([rows.mean(axis=0) for rows in present])
         within = np.concatenate([rows - rows.mean(axis=0) for rows in present])
-        mean = features.mean(axis=0)
-        return cls(means, _whitening(within), mean, _whitening(features - mean))
+        return cls(np.stack([rows.mean(axis=0) for rows in present]), _whitening(within))
 
-    def distances(self, features: Floats) -> tuple[Floats, Floats]:
-        """[N] to the nearest class, and [N] the same less that to all cells."""
+    def distance(self, features: Floats) -> Floats:
+        """[N] to the nearest class, about 1 for cells like those learned from."""
         shared = features @ self.whitening
         centres = self.means @ self.whitening
-        squared = (
-            (shared**2).sum(1)[:, None] + (centres**2).sum(1)[None] - 2 * shared @ centres.T
-        ).min(axis=1)
-        every = (((features - self.mean) @ self.overall) ** 2).sum(axis=1)
-        width = features.shape[1]
-        return np.sqrt(np.maximum(squared, 0) / width), (squared - every) / width
+        squared = (shared**2).sum(1)[:, None] + (centres**2).sum(1)[None] - 2 * shared @ centres.T
+        result: Floats = np.sqrt(np.maximum(squared.min(axis=1), 0) / features.shape[1])
+        return result
 
 
 @dataclass(frozen=True)
@@ -73,9 +63,7 @@ class NoveltyModel:
     """Novelty against one set of references, scaled by known cells; see ``learn``."""
 
     vectors: NDArray[np.float32]
-    spacing: Floats
     gauss: _Gauss
-    main: Floats
     middle: Floats
     unit: Floats
     known: Floats
@@ -109,32 +97,23 @@ class NoveltyModel:
         else:
             kv, kf = _pair(known, known_features)
         chosen = np.sort(order[:MOST])
-        if len(chosen) <= NEIGHBOURS or len(kv) < 20:
+        if len(chosen) <= NEIGHBOURS or len(kv) < LEAST_KNOWN:
             raise TrustError(
                 f"{len(chosen)} references and {len(kv)} known cells, novelty needs at least "
-                f"{NEIGHBOURS + 1} and 20",
+                f"{NEIGHBOURS + 1} and {LEAST_KNOWN}",
                 "label some more cells",
             )
-        v, f, column = v[chosen], f[chosen], column[chosen]
-        spacing = np.sqrt(_nearest(v, v, True)[0].mean(axis=1) + 1e-6)
+        nothing = np.zeros(len(MEASURES))
         made = cls(
-            v,
-            spacing,
-            _Gauss.of(f, column),
-            _main_directions(f),
-            np.zeros(len(MEASURES)),
-            np.ones(len(MEASURES)),
-            np.zeros(0),
+            v[chosen], _Gauss.of(f[chosen], column[chosen]), nothing, nothing + 1, np.zeros(0)
         )
         raw = made.measures(kv, kf)
         middle = np.median(raw, axis=0)
         unit = np.maximum(np.quantile(raw, 0.95, axis=0) - middle, 1e-9)
-        scaled = cls(v, spacing, made.gauss, made.main, middle, unit, np.zeros(0))
-        ranks = np.sort(scaled.strangeness(kv, kf))
-        return cls(v, spacing, made.gauss, made.main, middle, unit, ranks)
+        return replace(made, middle=middle, unit=unit).among(kv, kf)
 
     def measures(self, vectors: ArrayLike, features: ArrayLike | None = None) -> Floats:
-        """[N, 5] the MEASURES of cells, in their own units; larger is stranger."""
+        """[N, 2] the MEASURES of cells, in their own units; larger is stranger."""
         v, f = _pair(vectors, features)
         parts = [
             self._measures(v[at : at + PARTS], f[at : at + PARTS]) for at in range(0, len(v), PARTS)
@@ -142,20 +121,24 @@ class NoveltyModel:
         return np.concatenate(parts) if parts else np.empty((0, len(MEASURES)))
 
     def _measures(self, v: NDArray[np.float32], f: Floats) -> Floats:
-        near, rows = _nearest(v, self.vectors, False)
-        distance = np.sqrt(near.mean(axis=1) + 1e-6)
-        ratio = np.log(distance) - np.log(self.spacing[rows].mean(axis=1))
-        nearest, relative = self.gauss.distances(f)
-        away = f - self.gauss.mean
-        left = (away**2).sum(axis=1) - ((away @ self.main) ** 2).sum(axis=1)
-        residual = np.sqrt(np.maximum(left, 0.0))
-        return np.column_stack([distance, ratio, nearest, relative, residual])
+        distance = np.sqrt(_nearest(v, self.vectors).mean(axis=1))
+        return np.column_stack([distance, self.gauss.distance(f)])
 
     def strangeness(self, vectors: ArrayLike, features: ArrayLike | None = None) -> Floats:
         """[N] mean of the measures in units of known cells: 0 ordinary, 1 unusual, no end."""
         scaled = (self.measures(vectors, features) - self.middle) / self.unit
-        result: Floats = np.clip(scaled, -LARGEST, LARGEST).mean(axis=1)
+        result: Floats = np.clip(scaled, SMALLEST, LARGEST).mean(axis=1)
         return result
+
+    def among(self, vectors: ArrayLike, features: ArrayLike | None = None) -> NoveltyModel:
+        """This model with novelty ranked among other known cells, those of one laboratory.
+
+        vectors: [M, D], features [M, E] of labelled cells there, 20 or more. What sets the whole
+        laboratory apart then makes none of its cells novel.
+        """
+        if len(np.asarray(vectors)) < LEAST_KNOWN:
+            return self
+        return replace(self, known=np.sort(self.strangeness(vectors, features)))
 
     def score(self, vectors: ArrayLike, features: ArrayLike | None = None) -> Floats:
         """[N] novelty from 0 to 1: the share of known cells that are less strange.
@@ -205,22 +188,12 @@ def _even(classes: Integers, rng: np.random.Generator) -> Integers:
     return result
 
 
-def _nearest(
-    asked: NDArray[np.float32], known: NDArray[np.float32], same: bool
-) -> tuple[Floats, Integers]:
-    """Cosine distances [N, K] to, and rows [N, K] of, the nearest ``known``; ``same`` leaves out
-    each vector itself."""
-    k = min(NEIGHBOURS, len(known) - same)
-    distances, rows = [], []
-    for at in range(0, len(asked), PARTS):
-        similarity = asked[at : at + PARTS] @ known.T
-        if same:
-            here = np.arange(len(similarity))
-            similarity[here, at + here] = -np.inf
-        found = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-        rows.append(found)
-        distances.append(1.0 - np.take_along_axis(similarity, found, axis=1))
-    return np.maximum(np.concatenate(distances).astype(np.float64), 0.0), np.concatenate(rows)
+def _nearest(asked: NDArray[np.float32], known: NDArray[np.float32]) -> Floats:
+    """[N, NEIGHBOURS] cosine distances to the nearest ``known``, in no order."""
+    similarity = asked @ known.T
+    nearest = -np.partition(-similarity, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS]
+    result: Floats = np.maximum(1.0 - nearest.astype(np.float64), 0.0)
+    return result
 
 
 def _whitening(centred: Floats) -> Floats:
@@ -229,14 +202,4 @@ def _whitening(centred: Floats) -> Floats:
     values, axes = np.linalg.eigh(covariance)
     floor = max(float(values.max()) * 1e-6, 1e-12)
     result: Floats = axes / np.sqrt(np.maximum(values, floor))
-    return result
-
-
-def _main_directions(features: Floats) -> Floats:
-    """[E, M] the directions that hold MAIN of the variance, at most MOST_MAIN and half of them."""
-    centred = features - features.mean(axis=0)
-    values, axes = np.linalg.eigh(centred.T @ centred)
-    share = np.cumsum(values[::-1]) / max(float(values.sum()), 1e-12)
-    count = min(int(np.searchsorted(share, MAIN)) + 1, MOST_MAIN, max(features.shape[1] // 2, 1))
-    result: Floats = axes[:, ::-1][:, :count]
     return result
