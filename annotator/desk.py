@@ -113,6 +113,12 @@ class Desk:
         return self.view.atlas
 
     @property
+    def exported(self) -> Atlas:
+        """The atlas that the present viewer may take away: owners all of it, known answers too."""
+        person = viewer()
+        return self.whole if person is not None and person.role == OWNER else self.atlas
+
+    @property
     def proposals(self) -> Proposals:
         """Proposals from the references that the present viewer may see."""
         return self.view.proposals

@@ -40,7 +40,7 @@ def export_history() -> Response:
 
 
 def _download(what: str, rows: Callable[[Atlas, Sequence[str]], Iterator[str]]) -> Response:
-    lines = rows(desk().atlas, _datasets())
+    lines = rows(desk().exported, _datasets())
     return Response(lines, mimetype="text/csv", headers=_attachment(f"{what}.csv"))
 
 
@@ -74,7 +74,7 @@ def export_folder(form: str) -> Response:
     consensus = choice(given, "consensus", _YES_NO, "no") == "yes"
     pictures = choice(given, "pictures", _YES_NO, "yes") == "yes"
     licence = optional_text(given, "licence") or ""
-    atlas, datasets = desk().atlas, _datasets()
+    atlas, datasets = desk().exported, _datasets()
     with tempfile.TemporaryDirectory(prefix="cellkin-") as scratch:
         made = export(
             atlas, form, Path(scratch) / form,
@@ -114,7 +114,7 @@ def _read(upload: FileStorage, source: str, form: str | None) -> ImportReport:
     with tempfile.TemporaryDirectory(prefix="cellkin-") as scratch:
         file = Path(scratch) / name
         upload.save(file)
-        return read_labels(desk().atlas, file, form=form, source=source, author=author())
+        return read_labels(desk().exported, file, form=form, source=source, author=author())
 
 
 def _document(report: ImportReport, source: str, preview: bool) -> dict[str, object]:
