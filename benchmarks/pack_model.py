@@ -64,9 +64,9 @@ def taught_trunk(file: Path, size: int, classes: int, leaves: int) -> Trunk:
     return trunk
 
 
-def frozen_trunk(file: Path, size: int) -> Trunk:
-    """A trunk without heads, of torchvision's state dict."""
-    trunk = Trunk(BACKBONE, size)
+def frozen_trunk(file: Path, size: int, early: bool) -> Trunk:
+    """A trunk without heads, of torchvision's state dict; ``early``, with its first layers."""
+    trunk = Trunk(BACKBONE, size, early=early)
     state = {name: tensor for name, tensor in state_of(file).items() if "classifier" not in name}
     trunk.trunk.load_state_dict(state)
     return trunk
@@ -143,7 +143,7 @@ def parts_of(given: argparse.Namespace) -> Parts:
 
     trunks = [taught_trunk(*sized(text), len(classes), len(leaves)) for text in given.taught]
     if given.frozen:
-        trunks.append(frozen_trunk(*sized(given.frozen)))
+        trunks.append(frozen_trunk(*sized(given.frozen), given.early))
     finder = CellUNet()
     finder.load_state_dict(state_of(given.finder))
     about: dict[str, Any] = json.loads(given.about.read_text()) if given.about else {}
@@ -167,6 +167,7 @@ def main() -> None:
     parser.add_argument("--finder", type=Path, required=True, help="state dict of a CellUNet")
     parser.add_argument("--taught", action="append", required=True, help="FILE:INPUT_SIZE")
     parser.add_argument("--frozen", help="FILE:INPUT_SIZE of torchvision's weights")
+    parser.add_argument("--early", action="store_true", help="the frozen trunk's first layers too")
     parser.add_argument("--part", action="append", default=[], help="NAME:TRUNKS:WIDTH=FILES")
     parser.add_argument("--classes", default=",".join(CLASSES))
     parser.add_argument("--leaves", default=",".join(LEAVES))

@@ -20,6 +20,7 @@ from torch.nn import functional
 from retrieval.backbones import backbone
 from retrieval.cellview import CellFinder, CellUNet, CellView
 from retrieval.described import Described
+from retrieval.early import LEVELS, early_width, pooled_with_early
 from retrieval.model import Model
 from retrieval.modelfile import ModelError, model_id
 from retrieval.precision import restored
@@ -31,18 +32,27 @@ AnyView = View | CellView
 class Trunk(nn.Module):
     """A backbone at its own input size, with the heads it was taught with, if it was.
 
-    head: pooled features to the D values of the embedding. classes, leaves: the embedding's unit
+    early: the first layers' features join the pooled ones, see ``retrieval.early``. head: pooled
+    features to the D values of the embedding. classes, leaves: the embedding's unit
     vector times ``sharpness`` to logits of classes, and of the kinds below them.
     """
 
     def __init__(
-        self, backbone_name: str, input_size: int, dim: int = 0, classes: int = 0, leaves: int = 0
+        self,
+        backbone_name: str,
+        input_size: int,
+        dim: int = 0,
+        classes: int = 0,
+        leaves: int = 0,
+        early: bool = False,
     ) -> None:
         super().__init__()
         entry = backbone(backbone_name)
-        self.backbone_name, self.input_size, self.width = backbone_name, input_size, entry.width
+        self.backbone_name, self.input_size = backbone_name, input_size
+        self.early = early
+        self.width = entry.width + (early_width(backbone_name) if early else 0)
         self.trunk = entry.build(input_size)
-        self.head = nn.Linear(entry.width, dim) if dim else None
+        self.head = nn.Linear(self.width, dim) if dim else None
         self.classes = nn.Linear(dim, classes) if dim and classes else None
         self.leaves = nn.Linear(dim, leaves) if dim and leaves else None
 
@@ -54,6 +64,7 @@ class Trunk(nn.Module):
             "dim": self.head.out_features if self.head else 0,
             "classes": self.classes.out_features if self.classes else 0,
             "leaves": self.leaves.out_features if self.leaves else 0,
+            "early": self.early,
         }
 
     def pooled(self, pictures: torch.Tensor) -> torch.Tensor:
@@ -63,6 +74,9 @@ class Trunk(nn.Module):
             pictures = functional.interpolate(
                 pictures, size=size, mode="bilinear", align_corners=False, antialias=True
             ).contiguous(memory_format=torch.channels_last)
+        if self.early:
+            blocks = self.trunk.get_submodule("features")
+            return pooled_with_early(blocks, LEVELS[self.backbone_name], pictures)
         features: torch.Tensor = self.trunk(pictures)
         return features
 
@@ -170,7 +184,11 @@ class JointModel(Model):
 def _for_inference(trunk: Trunk) -> Trunk:
     """``trunk`` in evaluation mode, batch norms folded away, channels last."""
     trunk.eval()
-    if any(isinstance(module, nn.BatchNorm2d) for module in trunk.trunk.modules()):
+    if trunk.early:
+        blocks = trunk.trunk.get_submodule("features")
+        for name, block in list(blocks.named_children()):
+            setattr(blocks, name, fx_optimization.fuse(block))
+    elif any(isinstance(module, nn.BatchNorm2d) for module in trunk.trunk.modules()):
         trunk.trunk = fx_optimization.fuse(trunk.trunk)
     return trunk.to(memory_format=torch.channels_last)
 
