@@ -18,6 +18,7 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from werkzeug.exceptions import HTTPException
 
 from annotator.problems import AnnotatorError, TooManyAttemptsError
+from index.clustering import StaleClusterError, UnknownClusterError
 from index.errors import (
     AccountError,
     AssignmentError,
@@ -30,6 +31,7 @@ from index.errors import (
     UnknownDatasetError,
     UnknownUserError,
 )
+from index.exploring import UnknownSelectionError
 
 log = logging.getLogger("cellkin.annotator")
 
@@ -39,6 +41,9 @@ STATUS: dict[type[CellKinError], HTTPStatus] = {
     UnknownCellError: HTTPStatus.NOT_FOUND,
     UnknownDatasetError: HTTPStatus.NOT_FOUND,
     UnknownUserError: HTTPStatus.NOT_FOUND,
+    UnknownClusterError: HTTPStatus.NOT_FOUND,
+    UnknownSelectionError: HTTPStatus.NOT_FOUND,
+    StaleClusterError: HTTPStatus.CONFLICT,
     AccountError: HTTPStatus.CONFLICT,
     AssignmentError: HTTPStatus.CONFLICT,
     UnknownClassError: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -65,13 +65,10 @@ def take_step(atlas: Part, clustering_id: int, author: str, kind: str, change: C
         _move(connection, clustering_id, moves)
         _name(connection, change.names)
         _set_gone(connection, change.gone, True)
-        known = set(
-            connection.execute(
-                select(refusals.c.cluster_id, refusals.c.cell_id).where(
-                    refusals.c.cell_id.in_(among(cell for _, cell in change.refused))
-                )
-            ).tuples()
+        looked_at = select(refusals.c.cluster_id, refusals.c.cell_id).where(
+            refusals.c.cell_id.in_(among(cell for _, cell in change.refused))
         )
+        known = {(row[0], row[1]) for row in connection.execute(looked_at)}
         refused = [pair for pair in dict.fromkeys(change.refused) if pair not in known]
         if refused:
             rows = [{"cluster_id": home, "cell_id": cell} for home, cell in refused]

@@ -18,7 +18,11 @@ PART = 10_000  # rows written at once
 
 
 class ClusterError(AtlasError):
-    """Clusters that are not there, or asked for something they cannot do."""
+    """Clusters are asked for something they cannot do."""
+
+
+class UnknownClusterError(ClusterError):
+    """A cluster or clustering that the atlas does not hold."""
 
 
 class StaleClusterError(ClusterError):
@@ -116,7 +120,7 @@ def clustering(atlas: Part, clustering_id: int) -> Clustering:
     with atlas.database.read() as connection:
         row = connection.execute(_runs().where(clusterings.c.id == int(clustering_id))).first()
     if row is None:
-        raise ClusterError(
+        raise UnknownClusterError(
             f"there is no clustering {clustering_id} in this atlas", "make the clusters anew"
         )
     return _clustering(row)
@@ -152,7 +156,7 @@ def cluster(atlas: Part, cluster_id: int) -> Cluster:
         ).scalar()
     found = list_clusters(atlas, home, cluster_id) if home is not None else []
     if not found:
-        raise ClusterError(
+        raise UnknownClusterError(
             f"there is no cluster {cluster_id}, or it was merged into another or emptied",
             "load the page again",
         )

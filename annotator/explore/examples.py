@@ -42,7 +42,6 @@ class Examples:
         """
         from PIL import Image
 
-        from retrieval.embedding import embed_images
         from retrieval.reading.decode import decode
         from retrieval.reading.errors import ImageError
 
@@ -59,6 +58,8 @@ class Examples:
             except ImageError as error:
                 reason = error.message.replace(str(file), "the file")
                 raise ExampleError(reason, "give a JPEG, PNG or TIFF of one cell") from error
+        from retrieval.embedding import embed_images
+
         model = self._loaded()
         with self._lock:
             [(_, vector)] = embed_images(model, [rgb], lambda given: given, workers=1)

@@ -149,9 +149,9 @@ class Finder:
                 "there are only examples of what is not wanted",
                 "give one of what is wanted as well",
             )
-        total, exact = how_many(atlas, wanted)
         if query.order == "novel":
-            return self._novel(wanted, most, total, exact)
+            return self._novel(wanted, most)
+        total, exact = how_many(atlas, wanted)
         return page_of(atlas, wanted, most), {}, total, exact
 
     def _alike(
@@ -208,11 +208,10 @@ class Finder:
                     f"the cells by {model[:12]}",
                     "give the picture again",
                 )
-        return np.vstack([vectors, *(each.vector[None] for each in kept)]) if kept else vectors
+        rows = [*vectors, *(each.vector for each in kept)]
+        return np.array(rows, np.float32) if rows else vectors
 
-    def _novel(
-        self, wanted: Wanted, most: int, total: int, exact: bool
-    ) -> tuple[list[int], dict[int, float], int, bool]:
+    def _novel(self, wanted: Wanted, most: int) -> tuple[list[int], dict[int, float], int, bool]:
         sight = self._maps.sight()
         if sight is None or np.isnan(sight.novelty).all():
             raise BadRequestError(
@@ -222,9 +221,9 @@ class Finder:
         chosen = np.array(page_of(self._desk.atlas, wanted, MOST_RANKED), np.int64)
         _, rows, _ = np.intersect1d(sight.cell_ids, chosen, return_indices=True)
         rows = rows[~np.isnan(sight.novelty[rows])]
-        rows = rows[np.argsort(-sight.novelty[rows], kind="stable")][:most]
-        scores = {int(sight.cell_ids[row]): float(sight.novelty[row]) for row in rows}
-        return list(scores), scores, total, exact
+        rows = rows[np.argsort(-sight.novelty[rows], kind="stable")]
+        scores = {int(sight.cell_ids[row]): float(sight.novelty[row]) for row in rows[:most]}
+        return list(scores), scores, len(rows), len(chosen) < MOST_RANKED
 
     def page(self, query: Query, page: int) -> dict[str, Any]:
         """A page of what a query finds."""

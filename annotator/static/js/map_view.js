@@ -21,12 +21,12 @@ void main() {
   ink = colour;
   kind = shape;
   gl_Position = state < 0.5 ? vec4(2.0, 2.0, 2.0, 1.0) : vec4((place - centre) * scale, 0.0, 1.0);
-  gl_PointSize = state < 0.5 ? 0.0 : size + 4.0 * chosen;
+  gl_PointSize = state < 0.5 ? 0.0 : size + 3.0 * chosen;
 }`;
 
 // Shapes in the order of annotator/explore/maps.py; each covers about the same area.
 const FRAGMENT = `#version 300 es
-precision mediump float;
+precision highp float;
 in vec4 ink;
 flat in float kind;
 flat in float chosen;
@@ -36,8 +36,8 @@ out vec4 paint;
 void main() {
   vec2 at = gl_PointCoord * 2.0 - 1.0;
   if (chosen > 0.5) {
-    at *= (size + 4.0) / size;
-    if (length(at) > 1.0 && length(at) < (size + 4.0) / size) { paint = rim; return; }
+    at *= (size + 3.0) / size;
+    if (length(at) > 1.0 && length(at) < (size + 3.0) / size) { paint = rim; return; }
   }
   vec2 side = abs(at);
   float far = length(at);
