@@ -48,7 +48,7 @@ def pooled_with_early(
     """Pooled features of the last block of ``features``, then those of ``levels`` in windows."""
     early = []
     seen = pictures
-    for number, block in enumerate(features):
+    for number, block in enumerate(features.children()):
         seen = block(seen)
         if number in levels:
             early.append(in_windows(seen.float()))
