@@ -43,7 +43,7 @@ def early_width(backbone_name: str) -> int:
 
 
 def pooled_with_early(
-    features: nn.Sequential, levels: tuple[int, ...], pictures: torch.Tensor
+    features: nn.Module, levels: tuple[int, ...], pictures: torch.Tensor
 ) -> torch.Tensor:
     """Pooled features of the last block of ``features``, then those of ``levels`` in windows."""
     early = []
