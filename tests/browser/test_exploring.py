@@ -1,0 +1,259 @@
+"""Map, clusters and search in a real browser: by pointer, by keyboard, and as a table."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from index import Atlas
+from retrieval.maps.sight import Sight, sight_file
+from retrieval.painter import paint_cell
+
+READY = "body[data-ready=map]"
+# A browser without a graphics card says that its software is slow.
+SLOW_GRAPHICS = "GPU stall"
+
+
+@pytest.fixture
+def grid(to_label):
+    """The painted atlas with a map on which each cell has a place of its own."""
+    with Atlas.open(to_label) as atlas:
+        ids, _ = atlas.embeddings()
+        places = np.column_stack([np.arange(len(ids)) % 9, np.arange(len(ids)) // 9])
+        novelty = np.linspace(0, 1, len(ids))
+        sight = Sight(atlas.active_model, ids, places, np.zeros(len(ids), bool), novelty)
+        sight.save(sight_file(atlas, atlas.active_model))
+    return to_label
+
+
+@pytest.fixture
+def at_map(grid, annotator, look):
+    """The map page, drawn."""
+    seen = look(annotator.address + "map", height=900)
+    seen.page.wait_for_selector(READY)
+    yield seen
+    seen.forgive(SLOW_GRAPHICS)
+
+
+def chosen(seen) -> int:
+    words = seen.text("#selection-count")
+    return 0 if words.startswith("No ") else int(words.split()[0])
+
+
+def lasso(page, left, bottom, right, top, **keys) -> None:
+    """Draw a line around a part of the map, given in shares of the canvas."""
+    box = page.locator("#canvas").bounding_box()
+
+    def at(x, y):
+        return box["x"] + box["width"] * x, box["y"] + box["height"] * y
+
+    page.mouse.move(*at(left, top))
+    page.mouse.down()
+    for x, y in ((right, top), (right, bottom), (left, bottom), (left, top)):
+        page.mouse.move(*at(x, y), steps=4)
+    page.mouse.up()
+
+
+def sheet_of(page) -> dict:
+    """Press the button and return the selection it kept; the sheet itself is another page."""
+    with page.expect_response("**/explore/selections") as told:
+        page.click("#open-sheet")
+    return told.value.json()
+
+
+def test_a_lasso_takes_unlabelled_cells_and_opens_a_sheet(at_map, annotator) -> None:
+    page = at_map.page
+    lasso(page, 0.01, 0.99, 0.99, 0.01)
+    assert chosen(at_map) == 15  # the unlabelled ones
+    page.uncheck("#unlabelled")
+    lasso(page, 0.01, 0.99, 0.99, 0.01)
+    assert chosen(at_map) == 45
+    page.keyboard.press("Escape") if page.evaluate("document.activeElement.id === 'canvas'") else (
+        page.click("#clear")
+    )
+    assert chosen(at_map) == 0
+    page.check("#unlabelled")
+    lasso(page, 0.01, 0.99, 0.99, 0.01)
+    kept = sheet_of(page)
+    assert kept["total"] == 15
+    assert kept["sheet"] == f"/sheets?selection={kept['id']}"
+    at_map.forgive("status of 404")
+
+
+def test_the_keyboard_does_what_the_lasso_does(at_map) -> None:
+    page = at_map.page
+    page.uncheck("#unlabelled")
+    page.focus("#canvas")
+    for _ in range(6):
+        page.keyboard.press("]")
+    page.keyboard.press("Space")
+    first = chosen(at_map)
+    assert first > 0
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Space")
+    assert chosen(at_map) > first
+    page.keyboard.press("Delete")
+    assert chosen(at_map) < 45
+    page.keyboard.press("+")
+    page.keyboard.press("0")
+    page.keyboard.press("Escape")
+    assert chosen(at_map) == 0
+
+
+def test_colours_legend_and_novelty_say_which_cells_are_shown(at_map) -> None:
+    page = at_map.page
+    rows = "() => document.getElementById('rows-at').textContent"
+    assert page.evaluate(rows).endswith("of 45")
+    page.click("#legend button >> nth=0")
+    assert not page.evaluate(rows).endswith("of 45")
+    page.click("#legend button >> nth=0")
+    page.select_option("#colour", "dataset")
+    assert "known" in at_map.text("#legend")
+    page.select_option("#colour", "novelty")
+    page.fill("#least", "50")
+    page.dispatch_event("#least", "input")
+    left = int(page.evaluate(rows).split()[-1])
+    assert 0 < left < 45
+    page.select_option("#table-order", "novelty")
+    assert page.locator("#rows td.number").first.inner_text() == "1.00"
+
+
+def test_the_table_selects_as_well(at_map) -> None:
+    page = at_map.page
+    page.locator("#rows input").first.check()
+    page.locator("#rows input").nth(1).check()
+    assert chosen(at_map) == 2
+    page.select_option("#table-which", "selected")
+    assert at_map.text("#rows-at").endswith("of 2")
+    assert page.locator("#rows a").first.get_attribute("href") == "/cells/1"
+
+
+def test_a_cell_is_shown_when_it_is_pointed_at(at_map) -> None:
+    page = at_map.page
+    box = page.locator("#canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    at_map.wait_for("#cell-link", "Cell 23")
+    page.wait_for_function("document.getElementById('cell-picture').naturalWidth > 0")
+    for _ in range(4):
+        page.mouse.wheel(0, -240)
+    page.click("#tool-move")
+    page.mouse.move(box["x"] + 200, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 260, box["y"] + 230, steps=3)
+    page.mouse.up()
+    assert chosen(at_map) == 0
+    page.click("#zoom-all")
+
+
+def test_map_on_a_telephone_in_the_dark(grid, annotator, look) -> None:
+    seen = look(annotator.address + "map", width=390, height=844, scheme="dark", has_touch=True)
+    seen.page.wait_for_selector(READY)
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= 390
+    seen.forgive(SLOW_GRAPHICS)
+
+
+def test_clusters_are_made_named_grown_and_undone(annotator, look) -> None:
+    seen = look(annotator.address + "clusters")
+    page = seen.page
+    page.select_option("#make-method", "centres")
+    page.fill("#make-size", "4")
+    page.click("#make button")
+    page.wait_for_selector(".cluster-card")
+    count = page.locator(".cluster-card").count()
+    page.click(".cluster-card a >> nth=0")
+    seen.wait_for("#one-head", "cells")
+    page.wait_for_selector("#candidates .tile")
+    size = int(seen.text("#one-head").split()[-2])
+    page.fill("#one-name", "mine")
+    page.select_option("#one-class", "platelet")
+    page.click("#name-form button[type=submit], #name-form button:not([type])")
+    seen.wait_for("#one-said", "Kept")
+    page.locator("#candidates").focus()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Space")
+    page.click("#accept")
+    seen.wait_for("#one-said", "1 cell taken in")
+    assert int(seen.text("#one-head").split()[-2]) == size + 1
+    page.click("#undo-one")
+    seen.wait_for("#one-head", f"{size} cells")
+    page.click("#to-list")
+    seen.wait_for(".cluster-card", "mine")
+    assert page.locator(".cluster-card").count() <= count
+    page.locator(".cluster-card input").nth(0).check()
+    page.locator(".cluster-card input").nth(1).check()
+    page.click("#merge")
+    page.wait_for_function(
+        "(n) => document.querySelectorAll('.cluster-card').length === n", arg=count - 1
+    )
+
+
+def test_spread_labels_are_looked_at_before_a_sheet(annotator, look) -> None:
+    seen = look(annotator.address + "clusters")
+    page = seen.page
+    page.select_option("#spread-dataset", "new")
+    page.click("#spread button")
+    page.click("#spread-rows button >> nth=0")
+    page.wait_for_selector("#spread-cells .tile")
+    page.locator("#spread-cells").focus()
+    page.keyboard.press("Space")
+    shown = page.locator("#spread-cells .tile").count()
+    with page.expect_response("**/sheet") as told:
+        page.click("#spread-sheet")
+    assert told.value.json()["total"] == shown - 1
+    seen.forgive("status of 404")
+
+
+def test_search_by_words_and_likeness_saved_and_opened(annotator, look) -> None:
+    seen = look(annotator.address + "search")
+    page = seen.page
+    page.select_option("#dataset", "new")
+    page.click(".search-go button")
+    assert seen.text("#total").startswith("15")
+    page.click(".found-cell >> nth=0 >> a.chip")
+    page.wait_for_selector("#wanted img")
+    page.wait_for_selector("text=most alike first", state="attached")
+    assert page.locator(".found-cell").count() == 14
+    page.fill("#save-name", "like the first")
+    page.click("#save button")
+    seen.wait_for("#saved", "like the first")
+    page.locator(".found-cell input").nth(0).uncheck()
+    assert sheet_of(page)["total"] == 13
+    seen.forgive("status of 404")
+
+
+def test_a_picture_can_be_dropped(annotator, look) -> None:
+    seen = look(annotator.address + "search")
+    pixels = paint_cell("eosinophil", seed=5, size=64)[:, :, 0].tolist()
+    # The model of the painted atlas is no network: the answer says so, the page says it on.
+    with seen.page.expect_response("**/explore/examples") as told:
+        seen.page.evaluate(
+            """async (pixels) => {
+              const canvas = document.createElement("canvas");
+              Object.assign(canvas, {width: 64, height: 64});
+              const image = canvas.getContext("2d").createImageData(64, 64);
+              pixels.flat().forEach((v, i) => image.data.set([v, v, v, 255], 4 * i));
+              canvas.getContext("2d").putImageData(image, 0, 0);
+              const blob = await new Promise((done) => canvas.toBlob(done));
+              const files = new DataTransfer();
+              files.items.add(new File([blob], "cell.png", {type: "image/png"}));
+              dispatchEvent(new DragEvent("drop", {dataTransfer: files, cancelable: true}));
+            }""",
+            pixels,
+        )
+    error = json.loads(told.value.text())["error"]
+    assert error["type"] == "model"
+    seen.wait_for("#problem", error["message"][:40])
+    seen.forgive("status of 400")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_the_pages_fit(shown, look, width, scheme) -> None:
+    seen = look(shown.address + "map", width=width, height=900, scheme=scheme)
+    for path in ("map", "clusters", "search", "search?more=31&less=32"):
+        seen.page.goto(shown.address + path)
+        wide = seen.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"/{path} is {wide} wide at {width}"
+    seen.forgive(SLOW_GRAPHICS)
