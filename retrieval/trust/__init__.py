@@ -7,7 +7,7 @@ cells, C classes, D embedding width, E feature width.
 
 from retrieval.trust.alarm import Alarm, Laboratory, sound_alarm
 from retrieval.trust.errors import TrustError
-from retrieval.trust.expected import Expectation, Signals, expect_accuracy, signals_of
+from retrieval.trust.expected import Expectation, expect_accuracy
 from retrieval.trust.judge import Judge, Judgement, Known, OwnLabels, Readings
 from retrieval.trust.laboratory import Trust, learn_trust
 from retrieval.trust.novelty import NoveltyModel
@@ -28,13 +28,11 @@ __all__ = [
     "OwnLabels",
     "PriorEstimate",
     "Readings",
-    "Signals",
     "Trust",
     "TrustError",
     "cross_fitted",
     "estimate_prior",
     "expect_accuracy",
     "learn_trust",
-    "signals_of",
     "sound_alarm",
 ]

@@ -19,27 +19,21 @@ from retrieval.answers.voting import Floats, Integers
 from retrieval.described import Described
 from retrieval.trust.alarm import Alarm, Laboratory, sound_alarm
 from retrieval.trust.errors import TrustError
-from retrieval.trust.expected import Expectation, expect_accuracy, signals_of
+from retrieval.trust.expected import Expectation, expect_accuracy
 from retrieval.trust.laboratory import BEYOND, Trust, learn_trust
 from retrieval.trust.novelty import ALERT, LEAST_KNOWN, NoveltyModel
 
 
 @dataclass(frozen=True)
 class Readings:
-    """What read-outs say of N cells: probabilities [N, C] each.
+    """What read-outs say of N cells, probabilities [N, C] each.
 
     informed: the one that answers. alone: each cell by itself; None where that is the one that
-    answers. others: further read-outs (of single trunks), only compared.
+    answers.
     """
 
     informed: ArrayLike
     alone: ArrayLike | None = None
-    others: tuple[ArrayLike, ...] = ()
-
-    def tables(self) -> list[Floats]:
-        """All of them, the one that answers first."""
-        given = [self.informed, *([] if self.alone is None else [self.alone]), *self.others]
-        return [np.asarray(table, dtype=np.float64) for table in given]
 
 
 @dataclass(frozen=True)
@@ -169,31 +163,31 @@ class Judge:
         self, cells: Described, readings: Readings, *, labels: OwnLabels | None = None
     ) -> Judgement:
         """Judge N cells of one set by its ``readings`` and, where it has some, its own labels."""
-        tables = readings.tables()
+        raw = np.asarray(readings.informed, dtype=np.float64)
         base = self.trust(readings.alone is None)
         novelty = self.novelty
-        alarm = self.alarm(cells, base.calibrator.apply(tables[0]).argmax(axis=1))
+        alarm = self.alarm(cells, base.calibrator.apply(raw).argmax(axis=1))
         expected, trust = None, base
         if labels is not None and len(labels.rows):
             trust = base.with_labels(
                 labels.held_out,
                 labels.truth,
                 self._ancestry,
-                everything=tables[0],
+                everything=raw,
                 seed=self._seed,
             )
             if novelty is not None:
                 own = cells[np.asarray(labels.rows, dtype=np.int64)]
                 novelty = novelty.among(own.vectors, self._features(own))
         if trust.source != "labels":
-            expected = self._expected(tables, readings.alone is None)
+            expected = expect_accuracy(raw, single=readings.alone is None)
             if expected is not None:
-                trust = trust.without_labels(tables[0], expected.low, not alarm.unlike)
+                trust = trust.without_labels(raw, expected.low, not alarm.unlike)
         scores = None
         if novelty is not None:
             scores = novelty.score(cells.vectors, self._features(cells))
             scores = np.where(cells.found, scores, np.maximum(scores, BEYOND))
-        answers = trust.answer(tables[0], self._ancestry, scores)
+        answers = trust.answer(raw, self._ancestry, scores)
         novel = float((answers.novelty > ALERT).mean()) if scores is not None else 0.0
         return Judgement(answers, trust, alarm, expected, novel)
 
@@ -201,12 +195,6 @@ class Judge:
         """Compare a set of cells with ``answers`` [N] with every known laboratory."""
         new = Laboratory("this set", self._untaught(cells), answers=answers)
         return sound_alarm(new, self._laboratories, seed=self._seed)
-
-    def _expected(self, tables: Sequence[Floats], alone: bool) -> Expectation | None:
-        at_home = [self._reading(each, alone) for each in self._known]
-        known = np.concatenate(at_home) if at_home else None
-        truth = np.concatenate([each.truth for each in self._known]) if at_home else None
-        return expect_accuracy(signals_of(tables, known, truth), len(tables[0]))
 
     def _novelty(self, references: Described, classes: Integers) -> NoveltyModel | None:
         known = Described.joined([each.cells for each in self._known]) if self._known else None

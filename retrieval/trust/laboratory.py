@@ -29,13 +29,28 @@ FEWEST_LABELS = 20  # labels of a laboratory from which its own sets are learned
 
 
 @dataclass(frozen=True)
+class Checked:
+    """Of n labelled cells, each answered without its own label: stated [n] the calibrated
+    probability of the answer, right [n] bool whether it is the class."""
+
+    stated: Floats
+    right: Booleans
+
+    @classmethod
+    def of(cls, probabilities: Floats, truth: Integers) -> Checked:
+        """From cross-fitted probabilities [n, C] and class numbers [n]."""
+        return cls(probabilities.max(axis=1), probabilities.argmax(axis=1) == truth)
+
+
+@dataclass(frozen=True)
 class Trust:
     """Probability, sets and thresholds of one laboratory.
 
     classes: [C] codes, in the order of the columns. source: what taught it: "known" (labelled cells
     of laboratories known before), "labels" (this one's own) or "unlabelled" (measured shift alone).
     cells: how many cells taught it. labels: how many of these are the laboratory's own. expected:
-    the accuracy to expect, where that was estimated without labels.
+    the accuracy to expect, where that was estimated without labels. checked: what calibrated
+    probabilities were worth on the cells that taught it; not kept in a document.
     """
 
     classes: tuple[str, ...]
@@ -48,6 +63,7 @@ class Trust:
     labels: int = 0
     expected: float | None = None
     notes: tuple[str, ...] = ()
+    checked: Checked | None = field(default=None, compare=False, repr=False)
 
     def answer(
         self, probabilities: ArrayLike, ancestry: Ancestry, novelty: ArrayLike | None = None
@@ -113,7 +129,16 @@ class Trust:
         sets = ConformalSets.learn(held, true, self.sets.coverage, weights=weights)
         accept, back_off, notes = thresholds(held, true, ancestry)
         return Trust(
-            self.classes, calibrator, sets, accept, back_off, "labels", n, n, None, tuple(notes)
+            self.classes,
+            calibrator,
+            sets,
+            accept,
+            back_off,
+            source="labels",
+            cells=n,
+            labels=n,
+            notes=tuple(notes),
+            checked=Checked.of(held, true),
         )
 
     def without_labels(self, everything: ArrayLike, expected: float, alike: bool) -> Trust:
@@ -122,20 +147,20 @@ class Trust:
         everything: [N, C] raw probabilities of its cells. expected: the accuracy to expect there,
         0..1: probabilities are flattened until they promise no more, and sets grow with them.
         alike: whether it is like a known laboratory; where it is not, thresholds proven elsewhere
-        do not hold and only what reaches UNPROVEN after flattening is accepted.
+        do not hold: nothing is accepted, and backed off only to what reaches UNPROVEN.
         """
         if alike:
             return self
         note = (
             f"no label of this laboratory, which is unlike those known: probabilities are stated "
             f"so that {expected:.0%} of the answers are right on the mean, sets are wider, and "
-            "nothing is proven"
+            "nothing is accepted before labels of its own can show that it is safe"
         )
         return replace(
             self,
             calibrator=self.calibrator.flattened(everything, expected),
             sets=ConformalSets(self.sets.coverage),
-            accept=Threshold(UNPROVEN),
+            accept=Threshold(),
             back_off=Threshold(UNPROVEN),
             source="unlabelled",
             expected=expected,
@@ -144,7 +169,8 @@ class Trust:
 
     def to_document(self) -> dict[str, Any]:
         """As plain values that JSON can hold."""
-        document = asdict(self)
+        document = asdict(replace(self, checked=None))
+        del document["checked"]
         document["sets"]["strangest"] = [
             None if np.isinf(limit) else limit for limit in self.sets.strangest
         ]
@@ -214,6 +240,7 @@ def learn_trust(
         back_off,
         cells=n,
         notes=tuple(notes),
+        checked=Checked.of(held, true),
     )
 
 

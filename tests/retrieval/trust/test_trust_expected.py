@@ -5,54 +5,46 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from retrieval.trust import Signals, expect_accuracy, signals_of
-from retrieval.trust.expected import MOST_LABELS
+from retrieval.trust import Expectation, expect_accuracy
+from retrieval.trust.expected import MOST_LABELS, certainty_of
 
 
-def test_signals_against_their_definitions(bench):
-    known, truth = bench.draw(3000, seed=1, signal=5)
-    p, _ = bench.draw(500, seed=2, signal=3)
-    other, _ = bench.draw(500, seed=2, signal=3, tilt=2)
-    got = signals_of([p, other], known, truth)
-    right = known.argmax(1) == truth
-    assert got.confidence == pytest.approx(
-        p.max(1).mean() - known.max(1).mean() + right.mean(), abs=1e-9
-    )
-    ordered = np.sort(known.max(1))
-    threshold = ordered[int((1 - right.mean()) * 3000)]
-    assert got.above == pytest.approx((p.max(1) >= threshold).mean(), abs=0.005)
-    assert got.agreement == (p.argmax(1) == other.argmax(1)).mean()
-    assert 0 < got.certainty < 1
+def test_certainty_against_its_definition():
+    assert certainty_of(np.full((4, 8), 1 / 8)) == pytest.approx(0.02)
+    assert certainty_of(np.eye(8)) == pytest.approx(0.985)
+    halves = np.zeros((3, 8))
+    halves[:, :2] = 0.5
+    assert certainty_of(halves) == pytest.approx(1 - np.log(2) / np.log(8))
 
 
-def test_more_signal_is_more_accuracy(bench):
-    known, truth = bench.draw(2000, seed=3, signal=6)
+@pytest.mark.parametrize("single", [False, True])
+def test_more_signal_is_more_accuracy(bench, single):
     expected = []
     for signal in (1, 2, 4, 8):
         p, _ = bench.draw(400, seed=4, signal=signal)
-        expected.append(expect_accuracy(signals_of([p, p], known, truth), 400).accuracy)
+        expected.append(expect_accuracy(p, single=single).accuracy)
     assert expected == sorted(expected)
+    assert expected[-1] - expected[0] > 0.1
 
 
-def test_the_interval_holds_the_estimate_and_widens_with_fewer_cells():
-    signals = Signals(0.8, 0.75, 0.8, 0.7)
-    many, few = expect_accuracy(signals, 5000), expect_accuracy(signals, 25)
+def test_the_interval_holds_the_estimate_and_widens_with_fewer_cells(bench):
+    p, _ = bench.draw(5000, seed=5, signal=3)
+    many, few = expect_accuracy(p), expect_accuracy(p[:25])
     assert many.low < many.accuracy < many.high
-    assert few.low < many.low < many.high < few.high
-    assert expect_accuracy(signals, 10) is None
+    assert few.high - few.low > many.high - many.low
+    assert expect_accuracy(p[:10]) is None
 
 
 def test_labels_to_reach_a_goal():
-    found = expect_accuracy(Signals(0.8, 0.75, 0.8, 0.7), 500)
+    found = Expectation(0.8, 0.7, 0.9, 0.6, 500)
     ten = found.labels_for(0.9)
     assert 0 < ten < found.labels_for(0.95) <= MOST_LABELS
-    assert found.labels_for(found.accuracy - 0.01) == 0
+    assert found.labels_for(0.79) == 0
     assert found.labels_for(1.0) is None
     assert found.labels_for(0.999) is None
     assert f"label about {ten} cells a class to reach 90%" in found.words()
 
 
 def test_a_good_laboratory_is_asked_for_no_label():
-    words = expect_accuracy(Signals(0.99, 0.99, 0.99, 0.99), 500).words()
-    assert words.startswith("expected accuracy about 9")
-    assert "label about" not in words
+    words = Expectation(0.99, 0.98, 0.995, 0.98, 500).words()
+    assert words == "expected accuracy about 99% (98% to 100%)"

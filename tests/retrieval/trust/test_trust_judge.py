@@ -61,7 +61,7 @@ def test_a_new_laboratory_without_labels(bench, judge):
     stated = found.answers.probabilities.max(axis=1).mean()
     assert stated <= found.expected.accuracy
     assert found.novel > 0.5
-    assert (found.answers.decision == "accept").mean() < 0.1
+    assert "accept" not in found.answers.decision
     words = " ".join(found.words())
     for part in ("unlike any known laboratory", "expected accuracy about", "are novel", "no label"):
         assert part in words

@@ -79,7 +79,7 @@ def test_without_labels_sets_widen_with_the_shift(bench, home):
     covered = answers.members[np.arange(1000), truth].mean()
     assert covered > 0.9 > blind.members[np.arange(1000), truth].mean()
     assert answers.members.sum(1).mean() > blind.members.sum(1).mean()
-    assert (answers.decision == "accept").mean() < 0.1
+    assert "accept" not in answers.decision
     assert home.without_labels(p, right, alike=True) is home
 
 
