@@ -136,8 +136,8 @@ def _mark(x: float, y: float, number: int) -> Markup:
     )
 
 
-def interval(row: Row, low: float = -0.2) -> Markup:
-    """One value on a scale from ``low`` to 1 with its interval, as wide as its place."""
+def interval(row: Row, low: float = -0.5) -> Markup:
+    """One value on a scale from ``low`` to 1 with its interval; an end below it has no stop."""
     if row.value is None:
         return Markup("")
 
@@ -151,11 +151,10 @@ def interval(row: Row, low: float = -0.2) -> Markup:
     words = f"{row.name}: {row.value:.2f}"
     if row.low is not None and row.high is not None:
         words += f" ({row.low:.2f} – {row.high:.2f})"
-        parts.append(
-            Markup('<path class="span" d="M{:.1f} 10H{:.1f}M{:.1f} 5v10M{:.1f} 5v10"/>').format(
-                x(row.low), x(row.high), x(row.low), x(row.high)
-            )
-        )
+        stops = [end for end in (row.low, row.high) if end >= low]
+        path = f"M{x(row.low):.1f} 10H{x(row.high):.1f}"
+        path += "".join(f"M{x(end):.1f} 5v10" for end in stops)
+        parts.append(Markup('<path class="span" d="{}"/>').format(path))
     parts.append(_mark(x(row.value), 10, 0))
     return _svg(200, 20, words, parts, "chart-interval")
 

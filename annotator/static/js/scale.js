@@ -36,7 +36,8 @@ const allKnown = (figures) => figures.every((figure) => Number(figure.dataset.mi
 export function level(figures) {
   const known = allKnown(figures);
   const size = (figure) => (known ? Number(figure.dataset.micrometres) : 1);
-  const room = Math.min(...figures.map((figure) => figure.firstElementChild.clientWidth));
+  const room = Math.min(...figures.flatMap(({ firstElementChild: frame }) =>
+    [frame.clientWidth, frame.clientHeight]));
   if (!(room > 0)) {
     return;
   }
