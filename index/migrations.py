@@ -17,6 +17,7 @@ from index.moment import now
 from index.people_tables import MIGRATION as _ACCOUNTS
 from index.review_tables import MIGRATION as _REVIEW
 from index.sheet_tables import MIGRATION as _SHEETS
+from index.sheet_tables import PLANTED as _PLANTED
 
 _CATALOGUE = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
@@ -126,6 +127,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0008_explore", _EXPLORE),
     ("0009_browse", _BROWSE),
     ("0010_describing", _DESCRIBING),
+    ("0011_sheets_planted", _PLANTED),
 )
 
 

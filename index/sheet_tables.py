@@ -28,6 +28,8 @@ MIGRATION = (
         label_id INTEGER REFERENCES labels(id), PRIMARY KEY (sheet_id, cell_id)) WITHOUT ROWID""",
     "CREATE INDEX sheet_cells_cell ON sheet_cells (cell_id)",
 )
+# A known cell of another class among those shown, to see whether the reader notices: its class.
+PLANTED = ("ALTER TABLE sheet_cells ADD COLUMN planted TEXT REFERENCES classes(code)",)
 
 batches = Table(
     "sheet_batches",
@@ -57,4 +59,5 @@ members = Table(
     Column("probability", Float),
     Column("verdict", Text),
     Column("label_id", Integer, ForeignKey("labels.id")),
+    Column("planted", Text, ForeignKey("classes.code")),
 )

@@ -7,11 +7,11 @@ the end of the program as it was left, and its labels all stand or none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
 
-from index.errors import CellKinError
+from index.checks import SHEET, count_action, note
 from index.facts import BLIND, WITH_PROPOSAL, LabelFacts, append_with_facts
 from index.filters import among
 from index.labelling import append, taken_back, votes_of
@@ -19,90 +19,27 @@ from index.moment import now
 from index.part import Part
 from index.records import NewLabel
 from index.schema import labels
+from index.sheet_records import (
+    ACCEPTED,
+    CORRECTED,
+    DROPPED,
+    FAILED,
+    FOLDED,
+    KEPT,
+    LEFT,
+    OPEN,
+    PASSED,
+    SHOWN,
+    SPLIT,
+    TAKEN_OUT,
+    UNDONE,
+    Accepted,
+    Outcome,
+    Sheet,
+    SheetCell,
+    SheetError,
+)
 from index.sheet_tables import batches, members
-
-OPEN, ACCEPTED, SPLIT, UNDONE, DROPPED = "open", "accepted", "split", "undone", "dropped"
-SHOWN, FOLDED = "shown", "folded"
-PASSED, FAILED, KEPT, CORRECTED, TAKEN_OUT, LEFT = (
-    "passed", "failed", "kept", "corrected", "taken_out", "left"
-)  # fmt: skip
-
-
-class SheetError(CellKinError):
-    """A sheet is asked for something it is not in a state for."""
-
-
-@dataclass(frozen=True)
-class SheetCell:
-    """One cell of a sheet.
-
-    ``part`` is shown or folded (not displayed unless asked for), ``checked`` whether it is shown
-    singly before the sheet counts, ``sure`` whether the proposal was sure of it, ``probability``
-    (0 to 1) that of the sheet's class. ``verdict`` is what became of it, None while open: passed
-    or failed (checked singly), kept, corrected (another class), taken_out (no label), left (it had
-    a label from elsewhere when the sheet was accepted). ``label_id`` is the newest entry of the log
-    by which the sheet spoke on the cell: its label, or the undo of that by ``undo``.
-    """
-
-    cell_id: int
-    part: str = SHOWN
-    checked: bool = False
-    sure: bool = True
-    probability: float = 1.0
-    verdict: str | None = None
-    label_id: int | None = None
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A batch of cells proposed as one class; see ``docs/sheets.md`` for the states.
-
-    ``target`` is the precision asked of accepted sheets, ``confidence`` how sure the bound is,
-    ``catch_rate`` the share of foreign cells that the reader was taken to notice at a glance.
-    """
-
-    class_code: str
-    author: str
-    dataset: str | None
-    model_id: str | None
-    target: float
-    confidence: float
-    catch_rate: float
-    cells: tuple[SheetCell, ...]
-    parent_id: int | None = None
-    id: int = 0
-    state: str = OPEN
-    made: str = ""
-    decided: str | None = None
-
-    @property
-    def waiting(self) -> tuple[int, ...]:
-        """The cells that are still to be looked at singly, in the order of the sheet."""
-        return tuple(c.cell_id for c in self.cells if c.checked and c.verdict is None)
-
-    @property
-    def open_cells(self) -> tuple[SheetCell, ...]:
-        """The cells on which nothing is decided yet and that are not to be checked."""
-        return tuple(c for c in self.cells if c.verdict is None and not c.checked)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How many cells of a class had a verdict, by part and by how sure the proposal was."""
-
-    class_code: str
-    part: str
-    sure: bool
-    verdict: str
-    cells: int
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """What accepting did: the ids of the labels, and the cells left because labelled elsewhere."""
-
-    labels: tuple[int, ...]
-    left: tuple[int, ...]
 
 
 def make(atlas: Part, sheets: Sequence[Sheet]) -> list[int]:
@@ -150,12 +87,19 @@ def last_accepted(atlas: Part, author: str) -> int | None:
         ).scalar()
 
 
-def reserved(atlas: Part) -> set[int]:
-    """The cells on which an open sheet of anyone still waits for a decision."""
+def reserved(atlas: Part, author: str, since: str) -> set[int]:
+    """The cells that wait on an open sheet: of ``author``, or of others made after ``since``.
+
+    ``since`` is a time as the atlas writes it: a sheet begun and forgotten keeps nobody off.
+    """
     query = (
         select(members.c.cell_id)
         .join(batches, batches.c.id == members.c.sheet_id)
-        .where(batches.c.state == OPEN, members.c.verdict.is_(None))
+        .where(
+            batches.c.state == OPEN,
+            members.c.verdict.is_(None),
+            (batches.c.author == author) | (batches.c.made > since),
+        )
     )
     with atlas.database.read() as connection:
         return set(connection.execute(query).scalars())
@@ -187,6 +131,7 @@ def outcomes(atlas: Part, dataset: str | None) -> list[Outcome]:
         .join(batches, batches.c.id == members.c.sheet_id)
         .where(
             members.c.verdict.is_not(None),
+            members.c.planted.is_(None),
             decided | checked,
             batches.c.dataset.is_(None) if dataset is None else batches.c.dataset == dataset,
         )
@@ -214,6 +159,7 @@ def answer_check(
         (label_id,) = append_with_facts(connection, atlas, [label], [facts])
         _verdict(connection, sheet_id, [label.cell_id], PASSED if same else FAILED)
         _link(connection, sheet_id, {label.cell_id: label_id})
+        count_action(connection, label.author)
         return label_id
 
 
@@ -222,12 +168,16 @@ def accept(
     sheet_id: int,
     new: Sequence[NewLabel],
     *,
+    out: Iterable[int] = (),
+    blocked: Iterable[int] = (),
     seconds: float | None = None,
 ) -> Accepted:
     """Accept a sheet: add the labels ``new``, and take out the cells that have none among them.
 
-    All in one transaction. A cell that came by a label elsewhere since the sheet was made keeps
-    it and is left. Raises SheetError unless the sheet is open and all its checks are answered.
+    All in one transaction, with what became of planted cells: ``out`` are those the reader took
+    out. A cell that has come by a label of the same author elsewhere since the sheet was made, or
+    is among ``blocked``, is left as it is. Raises SheetError unless the sheet is open and all its
+    checks are answered.
     """
     with atlas.database.write() as connection:
         found = _sheet(connection, sheet_id)
@@ -243,7 +193,7 @@ def accept(
             raise SheetError(
                 f"cell {odd[0]} does not wait on sheet {sheet_id}", "read the sheet again"
             )
-        elsewhere = _standing(connection, mine)
+        elsewhere = _standing(connection, mine, found.author) | (mine & set(blocked))
         given = {each.cell_id: each for each in new if each.cell_id not in elsewhere}
         shown = {cell.cell_id for cell in found.cells if cell.part == SHOWN}
         facts = [
@@ -262,8 +212,25 @@ def accept(
         _verdict(connection, sheet_id, kept, KEPT)
         _verdict(connection, sheet_id, set(given) - kept, CORRECTED)
         _link(connection, sheet_id, dict(zip(given, ids, strict=True)))
+        noticed, missed = _planted(connection, found, set(out))
+        count_action(connection, found.author)
         _state(connection, sheet_id, ACCEPTED)
-        return Accepted(tuple(ids), tuple(sorted(elsewhere)))
+        return Accepted(tuple(ids), tuple(sorted(elsewhere)), noticed, missed)
+
+
+def _planted(
+    connection: Connection, found: Sheet, out: set[int]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Note of each planted cell whether the reader noticed it."""
+    for cell in found.planted:
+        caught = cell.cell_id in out
+        note(connection, found.author, cell.cell_id, SHEET, found.class_code, None, caught)
+    cells = [cell.cell_id for cell in found.planted]
+    noticed = tuple(cell for cell in cells if cell in out)
+    missed = tuple(cell for cell in cells if cell not in out)
+    _verdict(connection, found.id, noticed, TAKEN_OUT)
+    _verdict(connection, found.id, missed, LEFT)
+    return noticed, missed
 
 
 def split(atlas: Part, sheet_id: int, children: Sequence[Sheet]) -> list[int]:
@@ -346,15 +313,15 @@ def _require_open(found: Sheet) -> None:
         )
 
 
-def _standing(connection: Connection, cell_ids: Iterable[int]) -> set[int]:
-    """Those of ``cell_ids`` with a label that stands, whoever gave it."""
+def _standing(connection: Connection, cell_ids: Iterable[int], author: str) -> set[int]:
+    """Those of ``cell_ids`` with a label of ``author`` that stands."""
     wanted = sorted(cell_ids)
     some = select(labels.c.cell_id).where(labels.c.cell_id.in_(among(wanted))).distinct()
     found = set()
     for cell_id in connection.execute(some).scalars().all():
         votes = votes_of(connection, cell_id)
         gone = taken_back(votes)
-        if any(vote.how != "undo" and vote.id not in gone for vote in votes):
+        if any(v.how != "undo" and v.author == author and v.id not in gone for v in votes):
             found.add(cell_id)
     return found
 

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from sklearn.cluster import KMeans
 
 from annotator.sheets.plan import FEWEST, Aim, Plan
+from annotator.sheets.pool import Known
 from annotator.sheets.scores import Integers, Scores
-from index.sheets import FOLDED, SHOWN, SheetCell
+from index.sheet_records import FOLDED, SHOWN, SheetCell
 
-SURE = 0.9  # probability from which a cell counts as sure
 EDGE = 0.6  # below it a cell is for one-by-one, not for a sheet
 PIECE = 0.5  # of the foreign cells that a sheet may hold, the share left to its doubtful cells
 
 
-def ready(scores: Scores) -> dict[str, Integers]:
-    """The rows fit for a sheet of each class that has FEWEST sure ones, largest class first."""
+def ready(scores: Scores, sure: float) -> dict[str, Integers]:
+    """The rows fit for a sheet of each class that has FEWEST sure ones, largest class first.
+
+    ``sure`` is the probability from which a cell counts so.
+    """
     top, sureness = scores.top, scores.sureness
     found = {}
     for column, code in enumerate(scores.classes):
         mine = np.flatnonzero((top == column) & (sureness >= EDGE))
-        if (sureness[mine] >= SURE).sum() >= FEWEST:
+        if (sureness[mine] >= sure).sum() >= FEWEST:
             found[code] = mine
     return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 
@@ -37,8 +40,8 @@ def form(
     as leave the sheet within its target when the reader misses some.
     """
     sureness = scores.sureness
-    sure = rows[sureness[rows] >= SURE]
-    unsure = rows[sureness[rows] < SURE]
+    sure = rows[sureness[rows] >= aim.sure]
+    unsure = rows[sureness[rows] < aim.sure]
     seed = scores.vectors[draw.choice(sure if len(sure) else rows)]
     doubtful = _affordable(sureness, unsure, seed, scores, plan, aim)
     room = max(plan.total - len(doubtful), FEWEST)
@@ -50,7 +53,7 @@ def form(
         SheetCell(
             cell_id=int(scores.ids[row]),
             part=SHOWN if row in set(shown.tolist()) or row in set(doubtful.tolist()) else FOLDED,
-            sure=bool(sureness[row] >= SURE),
+            sure=bool(sureness[row] >= aim.sure),
             probability=float(sureness[row]),
         )
         for row in _in_order(scores, near, doubtful)
@@ -89,15 +92,58 @@ def _chain(vectors: np.ndarray) -> list[int]:
 def _checked(
     cells: Sequence[SheetCell], checks: int, draw: np.random.Generator
 ) -> tuple[SheetCell, ...]:
-    """The cells, ``checks`` of them drawn to be shown singly: each equally likely."""
-    drawn = set(draw.choice(len(cells), min(checks, len(cells)), replace=False).tolist())
+    """The cells, ``checks`` of the sure ones drawn to be shown singly, each equally likely.
+
+    The doubtful ones are all in sight, and a foreign one among them is no surprise.
+    """
+    sure = [place for place, cell in enumerate(cells) if cell.sure] or list(range(len(cells)))
+    drawn = set(draw.choice(sure, min(checks, len(sure)), replace=False).tolist())
     return tuple(
         replace(cell, checked=True) if i in drawn else cell for i, cell in enumerate(cells)
     )
 
 
+def planted(
+    cells: tuple[SheetCell, ...],
+    code: str,
+    known: Known,
+    scores: Scores,
+    share: float,
+    draw: np.random.Generator,
+) -> tuple[SheetCell, ...]:
+    """The cells of a sheet of class ``code`` with known cells of another class among them.
+
+    ``share`` of the cells shown, on average, so that most sheets have none or one: of the class
+    that is next most probable on the sheet, as what goes wrong unplanted would be.
+    """
+    shown = sum(cell.part == SHOWN for cell in cells)
+    count = int(share * shown + draw.random())
+    mine = np.isin(scores.ids, [cell.cell_id for cell in cells])
+    chances = scores.probabilities[mine].mean(axis=0)
+    chances[scores.classes.index(code)] = -1.0
+    codes = np.asarray(known.codes)
+    for column in np.argsort(-chances, kind="stable")[:-1]:
+        some = known.ids[codes == scores.classes[column]]
+        if len(some) and count:
+            drawn = draw.choice(some, min(count, len(some)), replace=False)
+            mixed = [
+                *cells,
+                *(SheetCell(int(c), planted=scores.classes[column], sure=False) for c in drawn),
+            ]
+            return tuple(mixed[place] for place in _slipped(len(cells), len(drawn), draw))
+    return cells
+
+
+def _slipped(n: int, more: int, draw: np.random.Generator) -> list[int]:
+    """The places 0 to n - 1 in order, with those from n on slipped in anywhere."""
+    order = list(range(n))
+    for place in range(n, n + more):
+        order.insert(int(draw.integers(len(order) + 1)), place)
+    return order
+
+
 def halves(
-    scores: Scores, code: str, plan: Callable[[], Plan], draw: np.random.Generator
+    scores: Scores, code: str, plan: Plan, aim: Aim, draw: np.random.Generator
 ) -> list[tuple[SheetCell, ...]]:
     """Two sheets of the cells of one that failed, alike within; cells no longer fit stay out.
 
@@ -107,7 +153,7 @@ def halves(
         return []
     column = scores.classes.index(code)
     sureness = scores.sureness
-    fit = np.flatnonzero((scores.top == column) & (sureness >= SURE))
+    fit = np.flatnonzero((scores.top == column) & (sureness >= aim.sure))
     if len(fit) < 2 * FEWEST:
         return []
     parts = KMeans(2, n_init=3, random_state=int(draw.integers(2**31))).fit_predict(
@@ -116,13 +162,12 @@ def halves(
     found = []
     for part in (0, 1):
         mine = fit[parts == part]
-        wanted = plan()
-        mine = mine[np.argsort(-sureness[mine], kind="stable")[: wanted.shown]]
+        mine = mine[np.argsort(-sureness[mine], kind="stable")[: plan.shown]]
         if len(mine) < FEWEST:
             continue
         cells = [
             SheetCell(int(scores.ids[row]), probability=float(sureness[row]))
             for row in _in_order(scores, mine, mine[:0])
         ]
-        found.append(_checked(cells, wanted.checks, draw))
+        found.append(_checked(cells, plan.checks, draw))
     return found

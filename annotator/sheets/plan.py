@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from annotator.checks import WINDOW, has_stopped_reading
 from annotator.sheets.bounds import sequential_upper
-from index.sheets import CORRECTED, FAILED, KEPT, PASSED, SHOWN, TAKEN_OUT, Outcome
+from index.checks import SHEET, Check
+from index.sheet_records import CORRECTED, FAILED, KEPT, PASSED, SHOWN, TAKEN_OUT, Outcome
 
 SMALLEST = 12  # cells of the first sheet of all
 PAGE = 60  # cells looked at on one sheet at most
@@ -16,9 +18,9 @@ LOOKED_AT = 20  # sure cells of a folded sheet that are shown all the same, draw
 BORROWED = 6.0  # cells' worth of belief that a class is like the others, until it has shown itself
 SHOWN_ITSELF = 20  # cells of a class looked at before any of it may be folded away
 CATCH_RATE = 0.7  # of foreign cells noticed at a glance, until it is measured; see docs/sheets.md
-SHARED = (
-    0.2  # of the doubt, the part spent on the bound for cells in sight; the rest on folded ones
-)
+PRIOR_CHECKS = 20  # planted checks that CATCH_RATE counts for
+UNREAD = 0.3  # catch rate of a reader who seems to have stopped reading
+SHARED = 0.2  # of the doubt, the part spent on cells in sight; the rest is for folded ones
 UNLIMITED = 1_000_000
 LOW_CATCH_RATE = 0.5  # below: smaller sheets, more checks, nothing folded
 
@@ -34,6 +36,11 @@ class Aim:
     def allowed(self) -> float:
         """The share of foreign cells that accepted sheets may hold."""
         return 1.0 - self.target
+
+    @property
+    def sure(self) -> float:
+        """The probability from which a cell counts as sure: the doubt that a glance makes good."""
+        return 1.0 - min(self.allowed / (1.0 - CATCH_RATE), 0.5)
 
 
 @dataclass(frozen=True)
@@ -156,12 +163,26 @@ def _tally(outcome: Outcome) -> Tally:
     return Tally(glanced=n, noticed=n)
 
 
+def catching(checks: Iterable[Check]) -> float:
+    """The share of foreign cells that a reader is taken to notice on a sheet, 0 to 1.
+
+    ``checks`` are the answered ones of the reader, oldest first. Of those planted on sheets the
+    newest count, beside PRIOR_CHECKS at CATCH_RATE; a reader who accepts planted proposals on
+    single cells (``annotator.checks``) is taken to notice few on sheets too.
+    """
+    known = [each for each in checks if each.caught is not None]
+    recent = [each.caught for each in known if each.kind == SHEET][-WINDOW:]
+    rate = (sum(map(bool, recent)) + PRIOR_CHECKS * CATCH_RATE) / (len(recent) + PRIOR_CHECKS)
+    alone = [bool(each.caught) for each in known if each.kind != SHEET]
+    return min(rate, UNREAD) if has_stopped_reading(alone) else rate
+
+
 @dataclass(frozen=True)
 class Plan:
     """The next sheet of a class: cells to look at, cells in all, checks, and why.
 
     ``total`` exceeds ``shown`` where the surest cells may be folded away. ``expected`` is the share
-    of foreign cells to expect among sure ones of the class.
+    of foreign cells to expect among sure ones of the class; ``wary``: something speaks for care.
     """
 
     shown: int
@@ -169,6 +190,7 @@ class Plan:
     checks: int
     catch_rate: float
     expected: float
+    wary: bool = False
 
     @property
     def folds(self) -> bool:
@@ -199,7 +221,7 @@ def plan(
     checks = 2 if tally.failed or tally.seen < SHOWN_ITSELF else 1
     if careful or catch_rate < LOW_CATCH_RATE:
         shown = max(shown // 2, FEWEST)
-        return Plan(shown, shown, 2 * checks, catch_rate, expected)
+        return Plan(shown, shown, 2 * checks, catch_rate, expected, wary=True)
     if fold and tally.seen >= SHOWN_ITSELF and expected <= 2 * aim.allowed:
         spare = record.foldable(aim, catch_rate) - pending
         total = min(LOOKED_AT + spare, LARGEST)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from annotator.sheets.scores import VOTERS, Scores, Vectors, score
+from annotator.sheets.scores import VOTERS, Integers, Scores, Vectors, score
 from index.records import CellFilter
 
 if TYPE_CHECKING:
     from index.atlas import Atlas
+
+Waiting = Callable[[CellFilter], Integers]  # the cells within a filter that wait for a reader
 
 POOL = 4000  # unlabelled cells judged at once; of more a seeded sample is drawn
 TAUGHT = 20_000  # labelled cells they are judged by, those of the data set first
@@ -22,8 +24,10 @@ KEPT = 60_000  # vectors held in memory
 
 @dataclass(frozen=True)
 class Known:
-    """The labelled cells: vectors [R, D], class codes [R], and how many are of the data set."""
+    """The labelled cells: ids [R], vectors [R, D], class codes [R], and how many are of the data
+    set."""
 
+    ids: Integers
     vectors: Vectors
     codes: tuple[str, ...]
     own: int
@@ -35,8 +39,16 @@ class Pool:
     What depends on labels and embeddings alone is worked out once for each state of them.
     """
 
-    def __init__(self, atlas: Atlas, *, k: int = VOTERS, seed: int = 0) -> None:
+    def __init__(
+        self,
+        atlas: Atlas,
+        *,
+        waiting: Waiting | None = None,
+        k: int = VOTERS,
+        seed: int = 0,
+    ) -> None:
         self._atlas = atlas
+        self._waiting = waiting
         self._k = k
         self._seed = seed
         self._lock = threading.RLock()
@@ -75,14 +87,19 @@ class Pool:
             state = self.state()
             held = self._scores.get(dataset)
             if held is None or held[0] != state:
-                limit = CellFilter(datasets=(dataset,) if dataset else (), labelled=False)
-                ids = self._atlas.cell_ids(limit)
+                limit = CellFilter(datasets=(dataset,) if dataset else ())
+                ids = self._waits(limit)
                 if len(ids) > POOL:
                     turn = self._seed + self.known(dataset).own // 500
                     ids = np.sort(np.random.default_rng(turn).choice(ids, POOL, replace=False))
                 held = (state, self.judge(ids.tolist(), dataset))
                 self._scores = {dataset: held}
             return held[1]
+
+    def _waits(self, limit: CellFilter) -> Integers:
+        if self._waiting is not None:
+            return self._waiting(limit)
+        return self._atlas.cell_ids(replace(limit, labelled=False))
 
     def judge(self, cell_ids: Sequence[int], dataset: str | None) -> Scores:
         """What the labels say of ``cell_ids``; those without embedding are left out."""
@@ -105,7 +122,7 @@ class Pool:
         wanted = [*sorted(own)[-TAUGHT:], *others]
         ids, vectors = self._take(wanted)
         named = tuple(tree.at_level(codes[i], "class") or codes[i] for i in ids.tolist())
-        return Known(vectors, named, len(own))
+        return Known(ids, vectors, named, len(own))
 
     def _present(self, limit: CellFilter | None) -> dict[int, str]:
         return self._atlas.present_labels(limit)

@@ -23,7 +23,7 @@ Integers = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 
 VOTERS = 15
-STRENGTH = 10.0  # inverse regularisation of the linear classifier; vectors have length 1
+STRENGTH = 100.0  # inverse regularisation of the linear classifier; vectors have length 1
 TAUGHT = 4000  # labels the linear classifier is fitted to, drawn evenly by class
 _PART = 512  # rows compared at a time, to bound memory
 

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from annotator.sheets.forming import EDGE, form, halves, ready
+from annotator.sheets.forming import EDGE, form, halves, planted, ready
 from annotator.sheets.plan import CATCH_RATE, Aim, Plan, Record, plan
-from annotator.sheets.pool import Pool
+from annotator.sheets.pool import Pool, Waiting
 from annotator.sheets.scores import VOTERS, Scores
 from index import sheets as kept
 from index.records import NewLabel
-from index.sheets import Accepted, Sheet
+from index.sheet_records import Accepted, Sheet
 
 if TYPE_CHECKING:
     from index.atlas import Atlas
 
 ROUND = 3  # sheets of different classes whose checks are mixed
-COLD = 20  # labels of the data set, typical cells first, before the first sheet
+COLD = 30  # labels of the data set, typical cells first, before the first sheet
+HELD = timedelta(hours=1)  # for which the cells of an open sheet are kept from other readers
+PLANTED = 0.01  # cells on sheets that are known and of another class, as a share of those shown
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,11 @@ class Round:
 class Sheets:
     """Sheets of one atlas; safe for several threads. All state is in the atlas.
 
-    ``catch_rate`` says which share of foreign cells a reader notices at a glance, 0 to 1 (see
-    ``annotator.checks``); without it CATCH_RATE is assumed. With ``fold`` off every cell of a sheet
-    is displayed.
+    ``seen`` is the atlas as the reader may see it, by default all of it; ``waiting`` says which
+    cells wait for the reader, by default those without a label. ``catch_rate`` says which share
+    of foreign cells a reader notices at a glance, 0 to 1 (see ``catching``); without it CATCH_RATE
+    is assumed. With ``fold`` off every cell of a sheet is displayed. ``planted`` is the share of
+    cells shown that are known and of another class.
     """
 
     def __init__(
@@ -65,14 +70,18 @@ class Sheets:
         aim: Aim | None = None,
         catch_rate: Callable[[str], float] | None = None,
         fold: bool = True,
+        planted: float = PLANTED,
+        seen: Atlas | None = None,
+        waiting: Waiting | None = None,
         k: int = VOTERS,
         seed: int = 0,
     ) -> None:
         self._atlas = atlas
         self.aim = aim or Aim()
-        self.pool = Pool(atlas, k=k, seed=seed)
+        self.pool = Pool(seen or atlas, waiting=waiting, k=k, seed=seed)
         self._catch_rate = catch_rate or (lambda author: CATCH_RATE)
         self._fold = fold
+        self._planted = planted
         self._seed = seed
         self._lock = threading.RLock()
 
@@ -85,7 +94,7 @@ class Sheets:
             if not found:
                 made = self._make(author, dataset)
                 found = [kept.sheet(self._atlas, each) for each in made]
-            return self._mixed(found, dataset)
+            return self._mixed(author, found, dataset)
 
     def record(self, dataset: str | None) -> Record:
         """What the sheets of a data set have shown so far."""
@@ -108,20 +117,24 @@ class Sheets:
         record = self.record(dataset)
         return plan(code, record, self.aim, rate, careful=careful, fold=self._fold, pending=pending)
 
-    def free(self, dataset: str | None) -> Scores:
-        """The unlabelled cells that lie on no open sheet."""
-        return self.pool.scores(dataset).without(kept.reserved(self._atlas))
+    def free(self, author: str, dataset: str | None) -> Scores:
+        """The cells that wait for the author and lie on no open sheet."""
+        since = (datetime.now(UTC) - HELD).isoformat(timespec="microseconds")
+        return self.pool.scores(dataset).without(kept.reserved(self._atlas, author, since))
 
     def _make(self, author: str, dataset: str | None) -> list[int]:
-        if self.pool.known(dataset).own < COLD:
+        known = self.pool.known(dataset)
+        if known.own < COLD:
             return []
-        scores = self.free(dataset)
-        draw = np.random.default_rng((self._seed, len(scores), self.pool.known(dataset).own))
+        scores = self.free(author, dataset)
+        draw = np.random.default_rng((self._seed, len(scores), known.own))
         made: list[Sheet] = []
         pending = kept.pending(self._atlas, dataset)
-        for code, rows in list(ready(scores).items())[:ROUND]:
+        for code, rows in list(ready(scores, self.aim.sure).items())[:ROUND]:
             wanted = self.plan(author, code, dataset, pending=pending)
             cells = form(scores, rows, wanted, self.aim, draw)
+            share = 2 * self._planted if wanted.wary else self._planted
+            cells = planted(cells, code, known, scores, share, draw)
             pending += sum(cell.part == kept.FOLDED for cell in cells)
             made.append(self._sheet(author, dataset, code, cells, wanted.catch_rate))
         return kept.make(self._atlas, made)
@@ -145,13 +158,13 @@ class Sheets:
             cells=tuple(cells),
         )
 
-    def _mixed(self, found: Sequence[Sheet], dataset: str | None) -> Round:
+    def _mixed(self, author: str, found: Sequence[Sheet], dataset: str | None) -> Round:
         checks = [cell for sheet in found for cell in sheet.waiting]
         if not checks:
             return Round(tuple(found), (), frozenset())
-        scores = self.free(dataset)
+        scores = self.free(author, dataset)
         doubtful = scores.ids[np.argsort(scores.sureness, kind="stable")]
-        few = min(len(checks), int((scores.sureness < EDGE).sum()))
+        few = min(-(-len(checks) // 2), int((scores.sureness < EDGE).sum()))
         fillers = [int(cell) for cell in doubtful[:few]]
         mixed = np.random.default_rng((self._seed, found[0].id)).permutation(checks + fillers)
         return Round(tuple(found), tuple(int(c) for c in mixed), frozenset(fillers))
@@ -180,7 +193,8 @@ class Sheets:
         parts = halves(
             scores,
             sheet.class_code,
-            lambda: self.plan(sheet.author, sheet.class_code, sheet.dataset, careful=True),
+            self.plan(sheet.author, sheet.class_code, sheet.dataset, careful=True),
+            self.aim,
             draw,
         )
         return kept.split(
@@ -194,10 +208,11 @@ class Sheets:
 
     def accept(
         self, sheet_id: int, author: str, out: Mapping[int, str | None], *,
-        seconds: float | None = None,
+        blocked: Iterable[int] = (), seconds: float | None = None,
     ) -> Accepted:  # fmt: skip
         """Label the sheet's cells as its class; those in ``out`` by the class given, None: not.
 
+        Cells of ``blocked``, which no longer wait for the author, are left as they are.
         Raises SheetError unless all its checks are answered, UnknownClassError.
         """
         with self._lock:
@@ -220,7 +235,9 @@ class Sheets:
                         proposal_visible=cell.part == kept.SHOWN,
                     )
                 )
-            return kept.accept(self._atlas, sheet_id, labels, seconds=seconds)
+            return kept.accept(
+                self._atlas, sheet_id, labels, out=out, blocked=blocked, seconds=seconds
+            )
 
     def undo(self, sheet_id: int, author: str) -> list[int]:
         """Take back all that accepting a sheet did, as one action. Raises SheetError."""

@@ -8,13 +8,14 @@ import numpy as np
 
 from annotator.queues import ORDERS, Candidates
 from annotator.sheets import Aim, Round, Sheets
-from annotator.sheets.plan import CATCH_RATE
+from annotator.sheets.plan import catching
 from annotator.sheets.work import COLD
 from annotator.trial.bench import Bench
 from index import sheets as kept
 from index.atlas import Atlas
+from index.checks import outcomes
 from index.records import CellRecord, NewLabel
-from index.sheets import SHOWN
+from index.sheet_records import FOLDED, OPEN
 
 DATASET, MODEL, READER = "trial", "trial", "simulated reader"
 FEW = 5  # doubtful cells named singly before it is seen again whether sheets can be made
@@ -36,7 +37,13 @@ class _Desk:
     def __init__(self, bench: Bench, atlas: Atlas, fold: bool) -> None:
         self.bench = bench
         self.atlas = atlas
-        self.sheets = Sheets(atlas, aim=Aim(bench.target), fold=fold, seed=bench.seed)
+        self.sheets = Sheets(
+            atlas,
+            aim=Aim(bench.target),
+            catch_rate=lambda author: catching(outcomes(atlas, author)),
+            fold=fold,
+            seed=bench.seed,
+        )
         self.ids = _fill(bench, atlas)
         self.place = {int(cell): place for place, cell in enumerate(self.ids)}
         self.column = {code: column for column, code in enumerate(bench.cells.classes)}
@@ -54,7 +61,7 @@ class _Desk:
 
     def first(self, order: str, count: int) -> list[int]:
         """The first cells by an order of the queue's registry."""
-        scores = self.sheets.free(DATASET)
+        scores = self.sheets.free(READER, DATASET)
         known = self.sheets.pool.known(DATASET)
         found = Candidates(
             ids=scores.ids,
@@ -75,7 +82,7 @@ class _Desk:
                 self.single(cell)
                 continue
             now = kept.sheet(self.atlas, sheet.id)
-            if now.state != kept.OPEN or cell not in now.waiting:
+            if now.state != OPEN or cell not in now.waiting:
                 continue  # another check has split the sheet meanwhile
             column = self.bench.reader.name(self.place[cell])
             done = self.sheets.answer(sheet.id, self.label(cell, column))
@@ -87,11 +94,11 @@ class _Desk:
     def grid(self, sheet_id: int) -> None:
         """Look at one sheet and accept it, if it is still open."""
         sheet = kept.sheet(self.atlas, sheet_id)
-        if sheet.state != kept.OPEN:
+        if sheet.state != OPEN:
             return
         proposed = self.column[sheet.class_code]
         cells = sheet.open_cells
-        shown = [self.place[cell.cell_id] for cell in cells if cell.part == SHOWN]
+        shown = [self.place[cell.cell_id] for cell in sheet.displayed]
         out = self.bench.reader.glance(shown, proposed)
         corrected = {
             int(self.ids[place]): self.bench.cells.classes[column] for place, column in out.items()
@@ -100,8 +107,11 @@ class _Desk:
         for cell in cells:
             place = self.place[cell.cell_id]
             self.bench.give(place, out.get(place, proposed), batch=place not in out)
+        noticed = {cell.cell_id for cell in sheet.planted} & set(corrected)
+        self.count("planted noticed", len(noticed))
         self.count("sheets")
-        self.count("folded", len(cells) - len(shown))
+        self.count("folded", sum(cell.part == FOLDED for cell in cells))
+        self.count("planted", len(sheet.planted))
 
     def count(self, name: str, more: int = 1) -> None:
         """Count something that the report tells of sheets."""
@@ -125,8 +135,10 @@ def _work(bench: Bench, *, fold: bool) -> None:
                 desk.grid(sheet.id)
         bench.mark()
         aim = desk.sheets.aim
-        bound = desk.sheets.record(DATASET).impurity(CATCH_RATE, aim.confidence)
+        caught = catching(outcomes(atlas, READER))
+        bound = desk.sheets.record(DATASET).impurity(caught, aim.confidence)
         bench.notes["impurity bound"] = round(bound, 5)
+        bench.notes["catch rate taken"] = round(caught, 3)
 
 
 def _fill(bench: Bench, atlas: Atlas) -> np.ndarray:
