@@ -14,6 +14,7 @@ import numpy as np
 from annotator.documents import brief_documents, named
 from annotator.explore.jobs import Jobs, Report
 from annotator.explore.selections import keep
+from annotator.language import mark
 from annotator.problems import BadRequestError
 from index.cluster_steps import Change, Move, take_step, undo_step
 from index.clustering import (
@@ -40,6 +41,12 @@ SAMPLE = 6  # cells of a cluster shown in the list
 LARGEST_NAME = 80
 MOST_CELLS = 200_000  # cells clustered at once; of more a seeded draw is taken
 MOST_PARTS = 12
+
+# How the methods of retrieval.clusters are called on the page.
+METHOD_TITLES: dict[str, str] = {
+    "density": mark("dense places (HDBSCAN)"),
+    "centres": mark("around centres (k-means)"),
+}
 
 
 class Clusters:

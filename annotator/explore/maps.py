@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import struct
 import threading
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from annotator.explore.jobs import Jobs, Report
-from index.clustering import ClusterError
+from annotator.problems import AnnotatorError
 from index.exploring import origins_and_classes
 from index.records import CellFilter
 
 if TYPE_CHECKING:
     from annotator.desk import Desk
+    from index.atlas import Atlas
     from retrieval.maps.sight import Sight
 
 JOB = "map"
@@ -30,6 +32,12 @@ MOST_GROUPS = 254
 SHAPES = ("disc", "square", "triangle", "diamond", "cross", "plus", "ring", "star")
 
 
+class MapMissingError(AnnotatorError):
+    """The atlas has no map yet."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
 class MapKeeper:
     """The map of the active model of one atlas; safe between threads."""
 
@@ -38,6 +46,8 @@ class MapKeeper:
         self._jobs = jobs
         self._lock = threading.Lock()
         self._sight: tuple[str, float, Sight | None] | None = None
+        # The last answer of ``points``: pages ask for the numbers and for the groups at once.
+        self._drawn: tuple[tuple[int, int, int], tuple[bytes, dict[str, Any]]] | None = None
 
     def sight(self) -> Sight | None:
         """The map that is kept, None before the first."""
@@ -94,14 +104,21 @@ class MapKeeper:
         float32 within 0..1; then N bytes each of class, data set and novelty. The cells stand in a
         seeded random order, so that any beginning of the block is a fair sample. Class and data
         set number the ``groups``; novelty is 0 to 254 for 0 to 1, 255 where it is not known.
-        Raises ClusterError without a map.
+        Raises MapMissingError without a map.
         """
-        sight = self.sight()
+        sight, atlas = self.sight(), self._desk.atlas
         if sight is None:
-            raise ClusterError("this atlas has no map yet", "make it first")
+            raise MapMissingError("this atlas has no map yet", "make it first")
+        key = (atlas.database.version(), id(atlas), id(sight))
+        with self._lock:
+            if self._drawn is None or self._drawn[0] != key:
+                self._drawn = key, self._draw(sight, atlas)
+            return self._drawn[1]
+
+    def _draw(self, sight: Sight, atlas: Atlas) -> tuple[bytes, dict[str, Any]]:
         order = np.random.default_rng(0).permutation(len(sight.cell_ids))
         ids = sight.cell_ids[order]
-        datasets, classes = origins_and_classes(self._desk.atlas, ids)
+        datasets, classes = origins_and_classes(atlas, ids)
         class_groups, class_of = self._class_groups(classes)
         dataset_groups, dataset_of = _dataset_groups(datasets)
         novelty = sight.novelty[order]

@@ -7,6 +7,7 @@ from flask import Blueprint, render_template, request
 from annotator.api import author, desk
 from annotator.browse import authors
 from annotator.documents import class_document
+from annotator.explore.clusters import METHOD_TITLES
 from annotator.explore.search import ORDERS, as_arguments, read_query
 from annotator.explore.web import exploring
 from annotator.fields import STATES, whole_number
@@ -34,7 +35,7 @@ def clusters() -> str:
             "spread": exploring().spreads.document(author()),
             "classes": _classes(),
         },
-        methods=METHODS.values(),
+        methods={name: METHOD_TITLES.get(name, method.title) for name, method in METHODS.items()},
         size=SIZE,
         datasets=list(cells_by_dataset(desk().atlas)),
         chosen=desk().config.dataset,

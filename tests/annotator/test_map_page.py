@@ -96,7 +96,7 @@ def test_the_map_shows_a_label_at_once_and_counts_what_came_later(at_map, opened
 
 def test_without_a_map_its_points_are_refused(make_app, browse_as, drawn) -> None:
     browser = browse_as(make_app(drawn).test_client())
-    error = browser.get(f"{API}/map/points", 400).json["error"]
+    error = browser.get(f"{API}/map/points", 404).json["error"]
     assert "no map" in error["message"]
 
 
