@@ -165,6 +165,7 @@ class SeenAtlas(Atlas):
         if mine is None:
             mine = self._states[chosen] = copy.copy(state)
             mine.allowed, mine.asked, mine.copies = type(state.allowed)(), {}, type(state.copies)()
+            mine.kept = type(state.kept)()
         if mine.version != state.version or mine.index is not state.index:
             mine.forget()
         mine.index, mine.mark, mine.saved = state.index, state.mark, state.saved

@@ -13,6 +13,7 @@ from index import Atlas, CellFilter, CellRecord, NewLabel
 from index import browsing as browsing_module
 from index.browsing import Wanted, cells_by_dataset, flagged, how_many, page_of, tallies
 from index.errors import UnknownClassError, UnknownDatasetError
+from index.searching import _State
 
 CLASSES = ("neutrophil", "band_neutrophil", "lymphocyte", "monocyte")
 
@@ -132,3 +133,28 @@ def test_unknown_names_are_refused(browsed: Atlas) -> None:
         how_many(browsed, Wanted(CellFilter(datasets=("none",))))
     with pytest.raises(UnknownClassError):
         page_of(browsed, Wanted(CellFilter(classes=("no such class",))), 5)
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        CellFilter(labelled=True),
+        CellFilter(datasets=("second",), labelled=True),
+        CellFilter(classes=("neutrophil",), labelled=True),
+        CellFilter(authors=("ann",), labelled=True),
+        CellFilter(flagged=True, labelled=True),
+    ],
+    ids=str,
+)
+def test_ids_put_right_by_label_are_those_read_anew(limit: CellFilter, tmp_path: Path) -> None:
+    chance = random.Random(11)
+    with filled(tmp_path) as atlas:
+        state = _State()
+        for _ in range(6):
+            assert atlas._within(state, limit).tolist() == atlas.cell_ids(limit).tolist()
+            cells = chance.sample(range(1, 81), 3)
+            given = atlas.add_labels(
+                [NewLabel(cell, chance.choice(CLASSES), "ann", "single") for cell in cells]
+            )
+            atlas.undo(chance.choice(given), "ann")
+        assert atlas._within(state, limit).tolist() == atlas.cell_ids(limit).tolist()
