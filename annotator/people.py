@@ -24,6 +24,12 @@ from index.work import all_assignments, end
 people = Blueprint("people", __name__)
 
 
+@people.app_template_filter("said")
+def said(name: str) -> str:
+    """A role, a unit or a part of an atlas in the reader's language."""
+    return _(team.SAID.get(name, name))
+
+
 def to_people(anchor: str) -> BaseResponse:
     """Back to the page of the people, at the part that was changed."""
     return redirect(url_for("people.people_page", _anchor=anchor), 303)

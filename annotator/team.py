@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.checks import Vigilance
 from annotator.fields import whole_number
+from annotator.language import mark
 from annotator.problems import BadRequestError
 from annotator.work import assign_work
 from index.accounts import CLOSED
@@ -26,6 +27,17 @@ if TYPE_CHECKING:
     from annotator.desk import Desk
 
 RECENT = 30  # changes shown on the page
+# How the pages name roles, units and what work is cut to.
+SAID = {
+    "reader": mark("reader"),
+    "reviewer": mark("reviewer"),
+    "owner": mark("owner"),
+    CLOSED: mark("closed"),
+    "cell": mark("cell"),
+    "slide": mark("slide"),
+    "patient": mark("patient"),
+    "dataset": mark("data set"),
+}
 AUDIT = ("time", "author", "action", "cell", "detail")
 
 

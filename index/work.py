@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from index.errors import AssignmentError
@@ -122,7 +133,7 @@ def all_assignments(atlas: Part) -> list[Assignment]:
             assigned.c.assignment_id,
             assigned.c.cell_id,
             func.count().label("readers"),
-            func.sum(_labelled_by(assigned.c.reader)).label("done"),
+            func.sum(type_coerce(_labelled_by(assigned.c.reader), Integer)).label("done"),
         )
         .group_by(assigned.c.assignment_id, assigned.c.cell_id)
         .subquery()
@@ -130,7 +141,7 @@ def all_assignments(atlas: Part) -> list[Assignment]:
     query = select(
         per_cell.c.assignment_id,
         func.count(),
-        func.sum(per_cell.c.readers > 1),
+        func.sum(type_coerce(per_cell.c.readers > 1, Integer)),
         func.sum(per_cell.c.readers),
         func.sum(per_cell.c.done),
     ).group_by(per_cell.c.assignment_id)

@@ -193,6 +193,19 @@ def test_nothing_left_to_assign_is_said(team, member) -> None:
     assert len(desk_of(team).whole.events()) == 3  # two sign-ins and one assignment: none of it
 
 
+def test_an_owner_sees_how_far_the_work_has_come(team, member) -> None:
+    anna, otto, olga = member(team, "anna"), member(team, "otto"), member(team, "olga", "owner")
+    share(team, overlap=0.5)
+    for one in (anna, otto):
+        for _ in range(3):
+            one.label(one.get("/next")["cell"]["id"], "platelet")
+    (told,) = olga.get("/people/assignments")["assignments"]
+    assert (told["cells"], told["shared"], told["readings"], told["done"]) == (12, 6, 18, 6)
+    page = olga.client.get("/people").text
+    assert "6 / 18" in page
+    assert "data set <bdi>new</bdi>" in page
+
+
 def test_an_assignment_that_ends_gives_back_what_is_not_read(team, member) -> None:
     anna, olga = member(team, "anna"), member(team, "olga", "owner")
     share(team, overlap=0, readers=("anna",))
