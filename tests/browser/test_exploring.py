@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
 from index import Atlas
 from retrieval.maps.sight import Sight, sight_file
-from retrieval.painter import paint_cell
 
 READY = "body[data-ready=map]"
 # A browser without a graphics card says that its software is slow.
@@ -218,29 +215,27 @@ def test_search_by_words_and_likeness_saved_and_opened(annotator, look) -> None:
     assert sheet_of(seen)["total"] == 13
 
 
-def test_a_picture_can_be_dropped(annotator, look) -> None:
+DROP = """([name, type]) => {
+  const files = new DataTransfer();
+  files.items.add(new File(["<svg onload='alert(1)'/>"], name, { type }));
+  dispatchEvent(new DragEvent("drop", { dataTransfer: files, cancelable: true }));
+}"""
+PASTE = """() => {
+  const files = new DataTransfer();
+  files.items.add(new File(["no picture"], "", { type: "image/png" }));
+  dispatchEvent(new ClipboardEvent("paste", { clipboardData: files, cancelable: true }));
+}"""
+
+
+def test_what_is_dropped_or_pasted_is_sent_and_proved(annotator, look) -> None:
     seen = look(annotator.address + "search")
-    pixels = paint_cell("eosinophil", seed=5, size=64)[:, :, 0].tolist()
-    # The model of the painted atlas is no network: the answer says so, the page says it on.
-    with seen.page.expect_response("**/explore/examples") as told:
-        seen.page.evaluate(
-            """async (pixels) => {
-              const canvas = document.createElement("canvas");
-              Object.assign(canvas, {width: 64, height: 64});
-              const image = canvas.getContext("2d").createImageData(64, 64);
-              pixels.flat().forEach((v, i) => image.data.set([v, v, v, 255], 4 * i));
-              canvas.getContext("2d").putImageData(image, 0, 0);
-              const blob = await new Promise((done) => canvas.toBlob(done));
-              const files = new DataTransfer();
-              files.items.add(new File([blob], "cell.png", {type: "image/png"}));
-              dispatchEvent(new DragEvent("drop", {dataTransfer: files, cancelable: true}));
-            }""",
-            pixels,
-        )
-    error = json.loads(told.value.text())["error"]
-    assert error["type"] == "model"
-    seen.wait_for("#problem", error["message"][:40])
-    seen.forgive("status of 400")
+    for act, given in ((DROP, ["cell.png", "image/png"]), (PASTE, None)):
+        with seen.page.expect_response("**/explore/examples") as told:
+            seen.page.evaluate(act, given)
+        assert told.value.status == 422
+        seen.wait_for("#problem", "is no picture of a kind that can be read")
+        assert seen.page.evaluate("location.search") == ""
+    seen.forgive("status of 422")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
