@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 @atlas_argument
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="CSV file to write")
-@click.option("--dataset", metavar="NAME", help="let only references of this data set vote")
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    help="the data set of ATLAS that is of the same laboratory: its labels adapt the answers",
+)
+@click.option(
+    "--alone", is_flag=True, help="judge each picture by itself, not the source as a whole"
+)
 @click.option(
     "--classes",
     metavar="A,B,…",
@@ -51,6 +58,7 @@ def command(
     source: Path,
     out: Path,
     dataset: str | None,
+    alone: bool,
     classes: str,
     level: str,
     k: int,
@@ -61,7 +69,11 @@ def command(
     workers: int,
     as_json: bool,
 ) -> None:
-    """Name every cell of SOURCE (a folder, a CSV file or one picture) by its nearest references.
+    """Name every cell of SOURCE (a folder, a CSV file or one picture) by its labelled relatives.
+
+    From 50 pictures on the source as a whole informs each answer, where the model has features; the
+    summary says which way was taken and how far it differs from judging one by one. With --dataset
+    the labels of that laboratory teach: the adaptation of cellkin adapt is used, or made now.
 
     Nothing is added to ATLAS. The table has the columns file, class, probability, prediction_set,
     novelty, decision (accept, back_off or abstain) and neighbours (files of the references that
@@ -82,10 +94,12 @@ def command(
             out,
             level=level,
             k=k,
-            limits=reference_limits(opened, classes=names, dataset=dataset),
+            limits=reference_limits(opened, classes=names),
             voter=voter,
             prior=prior,
             leave_out_same=not_same,
+            dataset=dataset,
+            alone=alone,
             batch_size=batch_size,
             workers=workers,
         )
@@ -112,6 +126,8 @@ def _show(report: ClassifyReport, seconds: float) -> None:
         click.echo(f"passed over {counts.passed_over - len(counts.first)} more", err=True)
     if report.resumed:
         click.echo(f"{report.resumed} answers are of an earlier run of this command", err=True)
+    if report.laboratory is not None:
+        click.echo(_way(report.laboratory))
     for what, table in (("class", counts.classes), ("decision", counts.decisions)):
         for name, number in sorted(table.items(), key=lambda item: -item[1]):
             click.echo(f"{what:9} {name:24} {number:>8,} {number / counts.cells:>7.1%}")
@@ -119,3 +135,24 @@ def _show(report: ClassifyReport, seconds: float) -> None:
         f"{counts.cells:,} cells classified in {seconds:.1f} s, {counts.passed_over:,} files "
         f"passed over; written to {report.out}"
     )
+
+
+WAYS = {
+    "folder": "every picture informed by the whole source",
+    "alone": "every picture judged by itself",
+    "adapted": "adapted to the labels of the laboratory",
+}
+
+
+def _way(said: dict[str, Any]) -> str:
+    """Which way was taken, and how far it differs from judging one by one."""
+    line = f"way       {said['way']}: {WAYS[said['way']]}"
+    taught = said["adaptation"]
+    if taught is not None:
+        line += f" ({taught['labels']:,} labels"
+        if taught["accuracy"] is not None:
+            line += f", {taught['accuracy']:.1%} right on labels left out"
+        line += ")"
+    if said["way"] != "alone":
+        line += f"; {said['disagreement']:.1%} named otherwise one by one"
+    return line

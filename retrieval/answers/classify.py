@@ -14,8 +14,10 @@ import numpy as np
 
 from index import Atlas, CellFilter
 from index.errors import CellKinError
+from index.filters import unknown_dataset
 from index.progress import progress_bar
 from index.records import place
+from index.settings import setting
 from retrieval.answers.errors import AnswerError, NothingToClassifyError
 from retrieval.answers.proposal import Proposal
 from retrieval.answers.proposer import Proposer
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
 CHUNK = 256  # pictures answered, and put on disk, together
 SAME = 1e-6  # distance that float32 leaves between a picture and itself
 SHOWN = 20  # files passed over that are named
+NOT_ADAPTED = (
+    "labels of the data set adapt classes; subclasses, and answers with --one-vote or --prior, are "
+    "the vote of neighbours in all data sets"
+)
 
 __all__ = ["COLUMNS", "ClassifyReport", "Counts", "classify", "reference_limits"]
 
@@ -71,7 +77,11 @@ class Counts:
 
 @dataclass(frozen=True)
 class ClassifyReport:
-    """What ``classify`` did. ``resumed``: answers taken over from a run that was stopped."""
+    """What ``classify`` did. ``resumed``: pictures taken over from a run that was stopped.
+
+    way: "vote" (of the neighbours of each picture), or how ``retrieval.laboratory`` answered.
+    laboratory: what that says of itself, see ``Answered.as_dict``; None with way "vote".
+    """
 
     out: str
     counts: Counts
@@ -81,29 +91,27 @@ class ClassifyReport:
     k: int
     references: int
     notes: tuple[str, ...]
+    way: str = "vote"
+    laboratory: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
         return asdict(self)
 
 
-def reference_limits(
-    atlas: Atlas, *, classes: Sequence[str] = (), dataset: str | None = None
-) -> CellFilter | None:
-    """The filter for references of ``classes`` (any name the taxonomy knows) in ``dataset``.
+def reference_limits(atlas: Atlas, *, classes: Sequence[str] = ()) -> CellFilter | None:
+    """The filter for references of ``classes`` (any name the taxonomy knows).
 
     Raises UnknownClassError, and AnswerError where a class has no reference.
     """
     codes = tuple(dict.fromkeys(atlas.taxonomy.resolve(name).code for name in classes))
-    datasets = (dataset,) if dataset is not None else ()
     for code in codes:
-        if not atlas.count(CellFilter(datasets=datasets, classes=(code,), labelled=True)):
-            where = f"data set {dataset}" if dataset is not None else "the atlas"
+        if not atlas.count(CellFilter(classes=(code,), labelled=True)):
             raise AnswerError(
-                f"{where} has no labelled cell of class {code}, so it cannot be answered",
+                f"the atlas has no labelled cell of class {code}, so it cannot be answered",
                 "leave it out of --classes, or label some cells of it",
             )
-    return CellFilter(classes=codes, datasets=datasets) if codes or datasets else None
+    return CellFilter(classes=codes) if codes else None
 
 
 def classify(
@@ -118,6 +126,8 @@ def classify(
     voter: str = "cell",
     prior: str = "none",
     leave_out_same: bool = False,
+    dataset: str | None = None,
+    alone: bool = False,
     batch_size: int | None = None,
     workers: int | None = None,
 ) -> ClassifyReport:
@@ -129,17 +139,43 @@ def classify(
     reference of exactly the same pixels votes, so that a cell of the atlas is not answered by its
     own label.
 
+    A model with features lets the source as a whole inform each answer, see
+    ``retrieval.laboratory``; ``alone`` judges each picture by itself. dataset: the data set of the
+    atlas that comes from the same laboratory: its labels adapt the answers, whatever the model, and
+    its other cells inform them. With voter or prior given, and at level "subclass", each picture is
+    named by the vote of its neighbours.
+
     ``out`` appears when it is complete. Until then answers are kept beside it in ``out``.partial;
-    the same call goes on from there, unless model, labels, options or source have changed. Memory
-    does not grow with the number of pictures. Raises AnswerError, SourceError, UnknownModelError.
+    the same call goes on from there, unless model, labels, options or source have changed. In the
+    vote memory does not grow with the number of pictures; else it grows by some 4 kB a picture.
+    Raises AnswerError, SourceError, UnknownModelError, UnknownDatasetError.
     """
     model = model or atlas_model(atlas)
+    by_vote = voter != "cell" or prior != "none" or setting("level", level) == "subclass"
+    if not by_vote and (model.feature_parts or dataset is not None):
+        from retrieval.laboratory.answering import Room
+        from retrieval.laboratory.classifying import classify_together
+
+        return classify_together(
+            atlas,
+            source,
+            out,
+            model=model,
+            room=Room(
+                atlas, model.id, model.metadata, dataset=dataset, alone=alone, limits=limits, k=k
+            ),
+            leave_out_same=leave_out_same,
+            batch_size=batch_size,
+            workers=workers,
+        )
+    if dataset is not None:
+        require_dataset(atlas, dataset)
     proposer = Proposer(
         atlas, k=k, level=level, filter=limits, model_id=model.id, voter=voter, prior=prior
     )
     table = PartialTable(out, source, _fingerprint(proposer, source, leave_out_same))
     state = table.resume()
-    total, last = _survey(_items(source, atlas, table), table.items)
+    total, last = survey(source_items(source, atlas, table), table.items)
     if state is None or last != table.last:
         table.begin_anew()
         state = {}
@@ -147,12 +183,12 @@ def classify(
     resumed = counts.cells
     with progress_bar(total, "classifying", "picture") as bar, table:
         bar.update(table.items)
-        items = islice(enumerate(_items(source, atlas, table)), table.items, None)
+        items = islice(enumerate(source_items(source, atlas, table)), table.items, None)
         tail: list[PassedOver] = []
-        reading = _Reading(leave_out_same)
+        reading = Reading(leave_out_same)
         found = find_source(
             model,
-            _pictures(enumerate(_items(source, atlas, table)), []),
+            pictures_of(enumerate(source_items(source, atlas, table)), []),
             lambda picture: _decoded(picture.found),
             key=lambda picture: picture.number,
             total=total,
@@ -161,7 +197,7 @@ def classify(
         )
         answers = describe_images(
             model,
-            _pictures(items, tail),
+            pictures_of(items, tail),
             reading.read,
             finding=lambda picture: found.of(picture.number),
             typical=found.typical,
@@ -172,7 +208,8 @@ def classify(
         for gone in tail:
             counts.pass_over(gone.file, gone.reason)
         if not counts.cells:
-            raise _nothing(source, counts, table)
+            table.discard()
+            raise nothing_read(source, counts)
         table.finish()
     return ClassifyReport(
         str(out),
@@ -182,23 +219,30 @@ def classify(
         proposer.recipe.level,
         proposer.recipe.k,
         len(proposer.references),
-        proposer.calibration.notes,
+        (*proposer.calibration.notes, *([NOT_ADAPTED] if dataset is not None else [])),
     )
 
 
-class _Reading:
+def require_dataset(atlas: Atlas, name: str) -> None:
+    """Raise UnknownDatasetError unless the atlas holds data set ``name``."""
+    known = atlas.datasets()["name"].tolist()
+    if name not in known:
+        raise unknown_dataset(name, known)
+
+
+class Reading:
     """Decodes pictures, in threads, and keeps the hash of each until it is answered."""
 
     def __init__(self, hashes: bool) -> None:
         self._hashes: dict[int, str] | None = {} if hashes else None
 
-    def read(self, picture: _Picture) -> np.ndarray:
+    def read(self, picture: Picture) -> np.ndarray:
         rgb = _decoded(picture.found)
         if self._hashes is not None:
             self._hashes[picture.number] = pixel_hash(rgb)
         return rgb
 
-    def hashes(self, pictures: Sequence[_Picture]) -> list[str | None] | None:
+    def hashes(self, pictures: Sequence[Picture]) -> list[str | None] | None:
         """The hashes of ``pictures``, then forgotten; None where none are wanted."""
         if self._hashes is None:
             return None
@@ -218,7 +262,7 @@ def _fingerprint(proposer: Proposer, source: Path, leave_out_same: bool) -> str:
 
 
 @dataclass(frozen=True)
-class _Picture:
+class Picture:
     """A picture, its number among the items of the source, and what was passed over before it."""
 
     found: Found
@@ -231,14 +275,14 @@ class _Picture:
         return place(self.found.file, self.found.frame, self.found.member)
 
 
-def _items(source: Path, atlas: Atlas, table: PartialTable) -> Iterator[Found | PassedOver]:
+def source_items(source: Path, atlas: Atlas, table: PartialTable) -> Iterator[Found | PassedOver]:
     """The source, without the files of the table itself, which may lie in the same folder."""
     for item in iter_source(source, taxonomy=atlas.taxonomy):
         if isinstance(item, Found) or Path(item.file).name not in table.names:
             yield item
 
 
-def _survey(source: Iterator[Found | PassedOver], items: int) -> tuple[int, str]:
+def survey(source: Iterator[Found | PassedOver], items: int) -> tuple[int, str]:
     """How many items the source has, and the name of the last of the first ``items``."""
     total, name = 0, ""
     for number, item in enumerate(source):
@@ -248,22 +292,22 @@ def _survey(source: Iterator[Found | PassedOver], items: int) -> tuple[int, str]
     return total, name
 
 
-def _pictures(
+def pictures_of(
     items: Iterator[tuple[int, Found | PassedOver]], tail: list[PassedOver]
-) -> Iterator[_Picture]:
+) -> Iterator[Picture]:
     """The pictures among ``items``; what is passed over after the last is left in ``tail``."""
     for number, item in items:
         if isinstance(item, Found):
-            yield _Picture(item, number, tuple(tail))
+            yield Picture(item, number, tuple(tail))
             tail.clear()
         else:
             tail.append(item)
 
 
 def _answer_all(
-    answers: Iterator[tuple[_Picture, Described | CellKinError]],
+    answers: Iterator[tuple[Picture, Described | CellKinError]],
     proposer: Proposer,
-    reading: _Reading,
+    reading: Reading,
     table: PartialTable,
     counts: Counts,
     bar: tqdm,
@@ -278,13 +322,13 @@ def _answer_all(
 
 
 def _answer(
-    chunk: Sequence[tuple[_Picture, Described | CellKinError]],
+    chunk: Sequence[tuple[Picture, Described | CellKinError]],
     proposer: Proposer,
-    reading: _Reading,
+    reading: Reading,
     table: PartialTable,
     counts: Counts,
 ) -> None:
-    read: list[_Picture] = []
+    read: list[Picture] = []
     vectors: list[np.ndarray] = []
     for picture, result in chunk:
         for gone in picture.before:
@@ -302,8 +346,8 @@ def _answer(
         table.write(picture.name, proposal)
 
 
-def _nothing(source: Path, counts: Counts, table: PartialTable) -> NothingToClassifyError:
-    table.discard()
+def nothing_read(source: Path, counts: Counts) -> NothingToClassifyError:
+    """The error for a source of which no picture could be read."""
     why = f"; the first, {counts.first[0][0]}: {counts.first[0][1]}" if counts.first else ""
     return NothingToClassifyError(
         f"no picture in {source} could be read ({counts.passed_over} files passed over{why})",

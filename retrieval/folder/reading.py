@@ -4,8 +4,8 @@ Three answers are made without a label: each cell alone, the same diffused over 
 neighbours, and what the folder teaches itself from there. The last helps most folders and harms
 some, most of all where classes are missing or rare. How much of it is believed is decided by a
 witness: in the features of the network that was never taught these classes, do neighbours agree
-with each other more under the one answer or under the other? And by how far the shares of the
-classes would move.
+with each other more under the one answer or under the other? And by whether the cells would be
+spread over more classes than before, as happens where it teaches itself classes that are not there.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit
+from scipy.stats import entropy
 
 from retrieval.described import Described
 from retrieval.folder.errors import FolderError
@@ -31,7 +32,7 @@ MOST_BELIEF = 0.5  # weight of what the folder taught itself where nothing speak
 # Chosen on folders drawn from four development laboratories (whole, small, without two classes,
 # with the shares of blood), see docs/new-laboratory.md.
 AGREEMENT, AGREEMENT_WIDTH = -0.04, 0.012  # gain in agreement at which half of it is believed
-SHIFT, SHIFT_WIDTH = 0.13, 0.02  # share of cells that change class at which half is believed
+SPREAD, SPREAD_WIDTH = 0.06, 0.03  # rise in the entropy of the shares at which half is believed
 WITNESSES = 8  # neighbours asked
 
 
@@ -42,7 +43,7 @@ class FolderReading:
     probabilities: [N, C] float32, rows sum to 1; informed by the folder where ``way`` is "folder",
     else ``alone``. alone: [N, C], each cell by itself. disagreement: share of cells, 0..1, whose
     most probable class differs between the two. belief: 0..1, the weight of what the folder taught
-    itself. agreement, shift: what decided that (see the module).
+    itself. agreement, spread: what decided that (see the module).
     """
 
     probabilities: Floats
@@ -51,7 +52,7 @@ class FolderReading:
     disagreement: float
     belief: float = 0.0
     agreement: float = 0.0
-    shift: float = 0.0
+    spread: float = 0.0
 
 
 def read_folder(
@@ -99,7 +100,7 @@ def read_prepared(
         return FolderReading(own, own, "alone", 0.0)
     diffused = shares(folder.diffuse(alone, ALPHA)) * can[None, :]
     taught = teach_itself(folder, diffused) * can[None, :]
-    belief, agreement, shift = believe(folder, diffused, taught)
+    belief, agreement, spread = believe(folder, diffused, taught)
     informed = shares((1 - belief) * diffused + belief * taught)
     informed = np.where(can[None, :], informed, 0).astype(np.float32)
     differ = float((informed.argmax(axis=1) != alone.argmax(axis=1)).mean())
@@ -110,7 +111,7 @@ def read_prepared(
         differ,
         belief,
         agreement,
-        shift,
+        spread,
     )
 
 
@@ -128,13 +129,14 @@ def allowed_columns(classes: Sequence[str], allowed: Sequence[str] | None) -> Bo
 
 
 def believe(folder: Folder, diffused: Floats, taught: Floats) -> tuple[float, float, float]:
-    """(weight of ``taught`` 0..MOST_BELIEF, gain in agreement -1..1, shift of the shares 0..1)."""
+    """(weight of ``taught`` 0..MOST_BELIEF, gain in agreement -1..1, rise of entropy in nats)."""
     witness = centred(folder.space.blocks(folder.cells)[-1:])
     _, near = neighbours(witness, WITNESSES)
     before, after = diffused.argmax(axis=1), taught.argmax(axis=1)
     gain = float((after[near] == after[:, None]).mean() - (before[near] == before[:, None]).mean())
     classes = diffused.shape[1]
-    count = [np.bincount(top, minlength=classes) / len(top) for top in (before, after)]
-    shift = float(np.abs(count[0] - count[1]).sum() / 2)
-    weight = expit((gain - AGREEMENT) / AGREEMENT_WIDTH) * expit((SHIFT - shift) / SHIFT_WIDTH)
-    return float(MOST_BELIEF * weight), gain, shift
+    spread = float(
+        np.diff([entropy(np.bincount(top, minlength=classes)) for top in (before, after)])[0]
+    )
+    weight = expit((gain - AGREEMENT) / AGREEMENT_WIDTH) * expit((SPREAD - spread) / SPREAD_WIDTH)
+    return float(MOST_BELIEF * weight), gain, spread

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from index import Atlas
 from retrieval.reading.importing import import_source
@@ -142,6 +143,43 @@ def test_classify_without_embeddings(
 ) -> None:
     out = tmp_path / "out.csv"
     refused("classify-no-embeddings", "classify", unembedded, painted, "--out", out)
+
+
+def test_classify_when_no_reference_is_left(
+    refused, painted: Path, tiny_joint_model: Path, tmp_path: Path
+) -> None:
+    from retrieval.embedding import embed_atlas
+    from retrieval.model import register_model
+
+    with Atlas.open(tmp_path / "joint", create=True) as atlas:
+        import_source(atlas, painted, labels=painted / "labels.csv")
+        register_model(atlas, tiny_joint_model)
+        embed_atlas(atlas)
+    out = tmp_path / "out.csv"
+    refused(
+        "classify-nothing-left", "classify", tmp_path / "joint", painted, "--out", out, "--not-same"
+    )
+
+
+def test_adapt_to_a_data_set_that_is_not_there(refused, painted_atlas: Path) -> None:
+    refused("adapt-dataset-unknown", "adapt", painted_atlas, "--dataset", "paintd")
+
+
+@pytest.mark.parametrize("embedded", [True, False])
+def test_adapt_without_labels_or_embeddings(
+    refused, painted_atlas: Path, painted: Path, tmp_path: Path, embedded: bool
+) -> None:
+    from retrieval.embedding import embed_atlas
+
+    (tmp_path / "bare").mkdir()
+    for path in sorted(painted.rglob("*.png"))[:3]:
+        Image.open(path).rotate(90).save(tmp_path / "bare" / path.name)
+    with Atlas.open(painted_atlas) as atlas:
+        import_source(atlas, tmp_path / "bare", reader="flat", dataset="bare")
+        if embedded:
+            embed_atlas(atlas)
+    row = "adapt-no-labels" if embedded else "adapt-not-embedded"
+    refused(row, "adapt", painted_atlas, "--dataset", "bare")
 
 
 def test_classify_source_missing(refused, painted_atlas: Path, tmp_path: Path) -> None:

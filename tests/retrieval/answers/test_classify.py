@@ -6,6 +6,7 @@ import csv
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -28,6 +29,8 @@ class Reader:
     id = "blobs"
     dim = SIDE * SIDE
     finder = None
+    feature_parts = ()
+    metadata: ClassVar = {}
 
     def picture(self, rgb: np.ndarray, finding: None = None, typical: None = None) -> np.ndarray:
         return rgb
@@ -161,9 +164,9 @@ def test_a_stopped_run_of_something_else_is_not_gone_on_with(source, tmp_path, m
     assert len(read(out)) == (39 if change == "file" else 40)
 
 
-def test_classes_and_data_sets_limit_the_answers(source, tmp_path):
+def test_classes_limit_the_answers(source, tmp_path):
     made, folder, _ = source
-    limits = reference_limits(made.atlas, classes=["Lymphocytes", "EOS"], dataset="blobs")
+    limits = reference_limits(made.atlas, classes=["Lymphocytes", "EOS"])
     classify(made.atlas, folder, tmp_path / "p.csv", model=Reader(), limits=limits)
     assert {row["class"] for row in read(tmp_path / "p.csv")} <= {"lymphocyte", "eosinophil"}
     assert reference_limits(made.atlas) is None
@@ -171,9 +174,24 @@ def test_classes_and_data_sets_limit_the_answers(source, tmp_path):
         reference_limits(made.atlas, classes=["lymfocite"])
     with pytest.raises(AnswerError, match="the atlas has no labelled cell of class blast"):
         reference_limits(made.atlas, classes=["blast"])
-    limits = reference_limits(made.atlas, dataset="blob")
+
+
+@pytest.mark.parametrize("voter", ["cell", "slide"])
+def test_a_data_set_that_is_not_there(source, tmp_path, voter):
+    made, folder, _ = source
+    out = tmp_path / "p.csv"
     with pytest.raises(UnknownDatasetError, match="'blob' is not in the atlas"):
-        classify(made.atlas, folder, tmp_path / "p.csv", model=Reader(), limits=limits)
+        classify(made.atlas, folder, out, model=Reader(), voter=voter, dataset="blob")
+    assert list(tmp_path.glob("p.csv*")) == []
+
+
+def test_a_vote_by_slide_is_not_adapted_and_says_so(source, tmp_path):
+    made, folder, _ = source
+    report = classify(
+        made.atlas, folder, tmp_path / "p.csv", model=Reader(), voter="slide", dataset="blobs"
+    )
+    assert report.way == "vote"
+    assert any("adapt classes" in note for note in report.notes)
 
 
 def test_one_picture_and_a_table_as_source(source, tmp_path):

@@ -1,0 +1,16 @@
+"""An atlas and one laboratory: its cells read together, its labels adapted to, answers judged."""
+
+from retrieval.laboratory.adapting import AdaptReport, adapt_dataset, kept_adaptation
+from retrieval.laboratory.answering import Answered, Room
+from retrieval.laboratory.known import KnownCells, described_cells, model_space
+
+__all__ = [
+    "AdaptReport",
+    "Answered",
+    "KnownCells",
+    "Room",
+    "adapt_dataset",
+    "described_cells",
+    "kept_adaptation",
+    "model_space",
+]

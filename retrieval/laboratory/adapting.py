@@ -1,0 +1,193 @@
+"""The adaptation of an atlas to one of its data sets, and the record that is kept of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index import Atlas
+from index.errors import AtlasError
+from index.moment import now
+from retrieval.answers.voting import Integers
+from retrieval.folder import Adaptation, AdaptError, FolderReading, Way, adapt
+from retrieval.laboratory.known import KnownCells, model_space
+from retrieval.laboratory.room import OwnCells, Together
+
+FORMAT = 1
+SAME_WAY = 0.25  # labels may grow by this share before the ways of using them are compared anew
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """An adaptation and what it says of the cells it was made on.
+
+    probabilities: [N, C]. judged: [m] which of the labelled cells were answered without their own
+    label, held_out: [m, C] how.
+    """
+
+    adaptation: Adaptation
+    probabilities: NDArray[np.float32]
+    judged: Integers
+    held_out: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class AdaptReport:
+    """What ``adapt_dataset`` did. accuracy, neighbour_accuracy: None where no class has two labels.
+
+    cells: of the data set. labels: by class code. reached: share of the data set's cells whose
+    class the labels changed. made: when.
+    """
+
+    dataset: str
+    model_id: str
+    cells: int
+    labels: dict[str, int]
+    way: dict[str, Any]
+    accuracy: float | None
+    neighbour_accuracy: float | None
+    changed: float | None
+    seconds: float
+    made: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        return dict(vars(self))
+
+
+def document_name(model_id: str, dataset: str) -> str:
+    """Under which name an atlas keeps the adaptation to ``dataset``."""
+    return f"adaptation/{model_id[:12]}/{dataset}"
+
+
+def kept_adaptation(atlas: Atlas, model_id: str, dataset: str) -> dict[str, Any] | None:
+    """The record of the last adaptation to ``dataset``: model, labels, accuracy, way, time; None
+    where there is none that this CellKin can read.
+
+    Its "adaptation" is for ``Adaptation.from_document``, "fingerprint" names the labels it rests
+    on (``OwnCells.fingerprint``).
+    """
+    document = atlas.document(document_name(model_id, dataset))
+    if document is None or document.get("format") != FORMAT:
+        return None
+    return document
+
+
+def adapt_dataset(atlas: Atlas, model_id: str, metadata: dict[str, Any], name: str) -> AdaptReport:
+    """Adapt ``atlas`` to its data set ``name`` by the labels that this has, and keep that.
+
+    Everything is chosen anew by cross-validation. Raises AdaptError where the data set has no
+    label or nothing embedded, UnknownDatasetError, NoReferencesError.
+    """
+    begun = time.perf_counter()
+    everyone = KnownCells.load(atlas, model_id, model_space(metadata))
+    own = OwnCells.load(atlas, name, everyone)
+    require_labels(atlas, own)
+    known = everyone.take(~everyone.of_dataset(name))
+    together = Together.of(known, None, (), own)
+    reading = together.read(known)
+    found = _fit(known, own, together, reading, None)
+    seconds = time.perf_counter() - begun
+    record = keep(atlas, known, own, found, seconds)
+    changed = None
+    if reading is not None:
+        changed = float((found.probabilities.argmax(1) != reading.probabilities.argmax(1)).mean())
+    return AdaptReport(
+        name,
+        model_id,
+        len(own),
+        record["labels"],
+        record["adaptation"]["way"],
+        record["adaptation"]["accuracy"],
+        record["adaptation"]["neighbour_accuracy"],
+        changed,
+        seconds,
+        record["made"],
+    )
+
+
+def require_labels(atlas: Atlas, own: OwnCells) -> None:
+    """AdaptError unless some embedded cell of the data set has a label."""
+    if not len(own):
+        raise AdaptError(
+            f"no cell of data set {own.name} is embedded under the atlas's model",
+            "run cellkin embed first",
+        )
+    if not len(own.rows):
+        raise AdaptError(
+            f"none of the {len(own):,} cells of data set {own.name} has a label",
+            "label some of each class with cellkin annotate, or import them with --labels",
+        )
+
+
+def fit_together(
+    atlas: Atlas,
+    known: KnownCells,
+    own: OwnCells,
+    together: Together,
+    reading: FolderReading | None,
+) -> Adapted:
+    """Adapt to the labels of ``own`` over all cells ``together``.
+
+    The way is that of the record while there are about as many labels, else it is chosen anew; what
+    rests on other labels than the record is kept in its place.
+    """
+    begun = time.perf_counter()
+    record = kept_adaptation(atlas, known.model_id, own.name)
+    way = None
+    if record is not None and tuple(record["adaptation"]["classes"]) == known.classes:
+        had = sum(record["adaptation"]["counts"])
+        if abs(len(own.rows) - had) <= SAME_WAY * had:
+            way = Way(**record["adaptation"]["way"])
+    found = _fit(known, own, together, reading, way)
+    if record is None or record["fingerprint"] != own.fingerprint:
+        keep(atlas, known, own, found, time.perf_counter() - begun)
+    return found
+
+
+def _fit(
+    known: KnownCells,
+    own: OwnCells,
+    together: Together,
+    reading: FolderReading | None,
+    way: Way | None,
+) -> Adapted:
+    found = adapt(
+        together.folder,
+        own.rows,
+        own.columns,
+        known.classes,
+        start=None if reading is None else reading.probabilities,
+        way=way,
+    )
+    if found.probabilities is None or found.held_out is None:
+        raise ValueError("a fresh adaptation holds its probabilities")
+    judged = np.flatnonzero(np.isfinite(found.held_out).all(axis=1))
+    return Adapted(found, found.probabilities, judged, found.held_out[judged])
+
+
+def keep(
+    atlas: Atlas, known: KnownCells, own: OwnCells, found: Adapted, seconds: float
+) -> dict[str, Any]:
+    """Write the record of an adaptation, where the atlas can be written to just now."""
+    counts = zip(known.classes, found.adaptation.counts, strict=True)
+    record = {
+        "format": FORMAT,
+        "dataset": own.name,
+        "model": known.model_id,
+        "fingerprint": own.fingerprint,
+        "cells": len(own),
+        "labels": {code: count for code, count in counts if count},
+        "seconds": round(seconds, 3),
+        "made": now(),
+        "adaptation": found.adaptation.to_document(),
+    }
+    try:
+        atlas.put_document(document_name(known.model_id, own.name), record)
+    except AtlasError:
+        return record
+    return record
