@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.report import data_folder, imagenet_weights
 
-PARTS = ("home", "losses", "speed", "memory")
+PARTS = ("home", "losses", "speed", "memory", "exploring")
 
 
 def main() -> None:
