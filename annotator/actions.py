@@ -8,16 +8,19 @@ undo ends only where the author's first label is. Imports neither torch nor Flas
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from annotator.problems import NothingToUndoError
+from annotator.problems import NothingToRedoError, NothingToUndoError
 from annotator.queue import Queue
+from index import sheets
 from index.checks import RUNNER_UP
 from index.facts import LabelFacts
 from index.giving import give, pass_over
 from index.records import NewLabel
 from index.reviewing import skip, unskip
+from index.sheet_records import GIVEN
 
 if TYPE_CHECKING:
     from index.atlas import Atlas
@@ -39,11 +42,13 @@ class Shown:
 
 @dataclass(frozen=True)
 class Action:
-    """One thing done: ``kind`` is label, check, skip, flag or unflag.
+    """One thing done: ``kind`` is label, sheet, check, skip, flag or unflag.
 
     ``label_id`` and ``class_code`` are those of a label, ``before`` whether a cell that was
     flagged or unflagged had a flag before. ``check`` is the check that an answer was to (of kind
     "check" no label was kept), ``newer`` the labels of others that the reader did not know of.
+    ``sheet_id`` is the sheet accepted, of which ``cell_id`` is one cell and ``cells`` are those
+    labelled.
     """
 
     kind: str
@@ -53,6 +58,8 @@ class Action:
     before: bool = False
     check: Check | None = None
     newer: tuple[int, ...] = ()
+    sheet_id: int | None = None
+    cells: tuple[int, ...] = ()
 
 
 class Reader:
@@ -63,6 +70,8 @@ class Reader:
         self.queue = queue
         self._atlas = atlas
         self._done: list[Action] = []
+        # Actions taken back, oldest first, and of a label the undo that took it back.
+        self._undone: list[tuple[Action, int | None]] = []
         self._lock = threading.RLock()
         self.labelled = 0  # cells labelled in this run, less those undone
 
@@ -123,13 +132,33 @@ class Reader:
             self._atlas.set_flag(cell_id, flagged, self.author, note)
             return self._did(Action("flag" if flagged else "unflag", cell_id, before=before))
 
+    def answered(self, cell_id: int, label_id: int, class_code: str) -> Action:
+        """A cell was labelled singly on another page: undo takes that back too."""
+        with self._lock:
+            self.queue.settle(cell_id)
+            self.labelled += 1
+            return self._did(Action("label", cell_id, label_id, class_code))
+
+    def accepted(self, sheet_id: int, cells: Sequence[int]) -> Action:
+        """The sheet was accepted and ``cells`` were labelled by it: undo takes it back whole."""
+        with self._lock:
+            self.queue.settle_all(cells)
+            self.labelled += len(cells)
+            first = cells[0] if cells else 0
+            return self._did(Action("sheet", first, sheet_id=sheet_id, cells=tuple(cells)))
+
     def undo(self) -> Action:
         """Take back the last thing done and return it. Raises NothingToUndoError."""
         with self._lock:
             action = self._done[-1] if self._done else self._earlier()
+            back: int | None = None
             if action.kind == "label" and action.label_id is not None:
-                self._atlas.undo(action.label_id, self.author)
+                back = self._atlas.undo(action.label_id, self.author)
                 self.labelled = max(0, self.labelled - 1)
+            elif action.kind == "sheet" and action.sheet_id is not None:
+                sheets.undo(self._atlas, action.sheet_id, self.author)
+                self.labelled = max(0, self.labelled - len(action.cells))
+                self.queue.release(action.cells)
             elif action.kind in ("flag", "unflag"):
                 self._atlas.set_flag(action.cell_id, action.before, self.author)
             if self._done:
@@ -137,15 +166,51 @@ class Reader:
             if action.kind in ("label", "skip"):
                 unskip(self._atlas, self.author, action.cell_id)
                 self.queue.reopen(action.cell_id)
+            self._undone.append((action, back))
+            return action
+
+    def redo(self) -> Action:
+        """Do again what was undone last, and return it. Raises NothingToRedoError.
+
+        The log only grows: a label comes back by an undo of its undo.
+        """
+        with self._lock:
+            if not self._undone:
+                raise NothingToRedoError(
+                    f"{self.author} has undone nothing since the last action",
+                    "undo something first",
+                )
+            action, back = self._undone[-1]
+            if back is not None:
+                self._atlas.undo(back, self.author)
+                unskip(self._atlas, self.author, action.cell_id)
+                self.queue.settle(action.cell_id)
+                self.labelled += 1
+            elif action.sheet_id is not None:
+                sheets.redo(self._atlas, action.sheet_id, self.author)
+                self.queue.settle_all(action.cells)
+                self.labelled += len(action.cells)
+            elif action.kind == "skip":
+                skip(self._atlas, self.author, action.cell_id)
+                self.queue.skip(action.cell_id)
+            else:
+                self._atlas.set_flag(action.cell_id, action.kind == "flag", self.author)
+            self._undone.pop()
+            self._done.append(action)
             return action
 
     def _did(self, action: Action) -> Action:
         self._done.append(action)
+        self._undone.clear()
         return action
 
     def _earlier(self) -> Action:
-        """The author's last label of an earlier run that still stands."""
+        """The author's last label, or sheet, of an earlier run that still stands."""
         label: Label | None = self._atlas.last_label(self.author, how=HOW)
+        sheet = sheets.last_accepted(self._atlas, self.author)
+        if sheet is not None and (label is None or sheets.is_newer(sheet, label)):
+            cells = tuple(cell.cell_id for cell in sheet.cells if cell.verdict in GIVEN)
+            return Action("sheet", cells[0] if cells else 0, sheet_id=sheet.id, cells=cells)
         if label is None:
             raise NothingToUndoError(
                 f"{self.author} has nothing left to undo",

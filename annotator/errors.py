@@ -32,6 +32,7 @@ from index.errors import (
     UnknownUserError,
 )
 from index.exploring import UnknownSelectionError
+from index.sheet_records import SheetError
 
 log = logging.getLogger("cellkin.annotator")
 
@@ -50,6 +51,7 @@ STATUS: dict[type[CellKinError], HTTPStatus] = {
     AtlasBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     AtlasReadOnlyError: HTTPStatus.SERVICE_UNAVAILABLE,
     DiskFullError: HTTPStatus.INSUFFICIENT_STORAGE,
+    SheetError: HTTPStatus.CONFLICT,
 }
 
 # What to say of the failures that the web framework finds by itself.

@@ -111,6 +111,24 @@ class Queue:
             if self._since >= REFRESH:
                 self._refresh_aside()
 
+    def settle_all(self, cells: Iterable[int]) -> None:
+        """Cells have been labelled by one action."""
+        with self._lock:
+            gone = set(cells)
+            self._settled |= gone
+            self._ranked = [cell for cell in self._ranked if cell not in gone]
+            for cell in gone:
+                self._skipped.pop(cell, None)
+            self._since += len(gone)
+            if self._since >= REFRESH:
+                self._refresh_aside()
+
+    def release(self, cells: Iterable[int]) -> None:
+        """One action that labelled many cells was undone: they wait again, in their order."""
+        with self._lock:
+            self._settled.difference_update(cells)
+            self._refresh_aside()
+
     def reopen(self, cell_id: int) -> None:
         """A label was undone: the cell stands first again."""
         with self._lock:

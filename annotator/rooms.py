@@ -43,6 +43,8 @@ _EXPLORE = "/api/v1/explore"
 
 ROOMS: tuple[Room, ...] = (
     Room("label", mark("Label"), "annotator.pages:pages", "/", order=10),
+    Room("sheets", mark("Sheets"), "annotator.sheets.views:sheets", "/sheets", order=20),
+    Room("sheets_api", "Sheets", "annotator.sheets.views:sheets", "/api/v1/sheets", nav=False),
     Room("clusters", mark("Clusters"), "annotator.explore.pages:pages", "/clusters", order=30),
     Room("map", mark("Map"), "annotator.explore.pages:pages", "/map", order=34),
     Room("search", mark("Search"), "annotator.explore.pages:pages", "/search", order=38),

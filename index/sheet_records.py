@@ -12,6 +12,8 @@ PASSED, FAILED, KEPT, CORRECTED, TAKEN_OUT, LEFT = (
     "passed", "failed", "kept", "corrected", "taken_out", "left"
 )  # fmt: skip
 
+GIVEN = (KEPT, CORRECTED)  # the verdicts by which accepting gave a label
+
 
 class SheetError(CellKinError):
     """A sheet is asked for something it is not in a state for."""

@@ -17,7 +17,7 @@ from index.filters import among
 from index.labelling import append, taken_back, votes_of
 from index.moment import now
 from index.part import Part
-from index.records import NewLabel
+from index.records import Label, NewLabel
 from index.schema import labels
 from index.sheet_records import (
     ACCEPTED,
@@ -25,6 +25,7 @@ from index.sheet_records import (
     DROPPED,
     FAILED,
     FOLDED,
+    GIVEN,
     KEPT,
     LEFT,
     OPEN,
@@ -78,13 +79,22 @@ def open_sheets(atlas: Part, author: str) -> list[Sheet]:
         return [_sheet(connection, each) for each in ids]
 
 
-def last_accepted(atlas: Part, author: str) -> int | None:
-    """The id of the author's sheet that was accepted last and still stands, or None."""
+def last_accepted(atlas: Part, author: str) -> Sheet | None:
+    """The author's sheet that was accepted last and still stands, or None."""
     query = select(batches.c.id).where(batches.c.author == author, batches.c.state == ACCEPTED)
     with atlas.database.read() as connection:
-        return connection.execute(
+        found = connection.execute(
             query.order_by(batches.c.decided.desc(), batches.c.id.desc()).limit(1)
         ).scalar()
+        return None if found is None else _sheet(connection, found)
+
+
+def is_newer(sheet: Sheet, label: Label) -> bool:
+    """Whether a sheet was accepted at or after the time of a label.
+
+    The labels of a sheet are a moment older than its acceptance, so they never count as newer.
+    """
+    return sheet.decided is not None and sheet.decided >= label.time
 
 
 def reserved(atlas: Part, author: str, since: str) -> set[int]:
@@ -201,7 +211,7 @@ def accept(
                 shown=WITH_PROPOSAL if cell_id in shown else None,
                 policy="sheet" if cell_id in shown else "sheet, not displayed",
                 sheet_id=sheet_id,
-                seconds=seconds,
+                seconds=None if seconds is None else seconds / len(given),
             )
             for cell_id in given
         ]
@@ -241,6 +251,13 @@ def split(atlas: Part, sheet_id: int, children: Sequence[Sheet]) -> list[int]:
         return [_insert(connection, replace(each, parent_id=sheet_id)) for each in children]
 
 
+def unfold(atlas: Part, sheet_id: int) -> None:
+    """From now on all cells of an open sheet count as displayed. Raises SheetError."""
+    with atlas.database.write() as connection:
+        _require_open(_sheet(connection, sheet_id))
+        connection.execute(update(members).where(members.c.sheet_id == sheet_id).values(part=SHOWN))
+
+
 def drop(atlas: Part, sheet_id: int) -> None:
     """Close an open sheet without labels; the answers to its checks stay."""
     with atlas.database.write() as connection:
@@ -271,7 +288,7 @@ def _flip(atlas: Part, sheet_id: int, author: str, before: str, after: str) -> l
             )
         back = []
         for cell in found.cells:
-            if cell.verdict not in (KEPT, CORRECTED):
+            if cell.verdict not in GIVEN:
                 continue
             votes = {vote.id: vote for vote in votes_of(connection, cell.cell_id)}
             last = votes[cell.label_id or 0]

@@ -103,6 +103,23 @@ def _checked(
     )
 
 
+def gathered(
+    scores: Scores, code: str, plan: Plan, aim: Aim, draw: np.random.Generator
+) -> tuple[SheetCell, ...]:
+    """All of N cells as a sheet of class ``code``, as somebody has gathered them."""
+    column = scores.classes.index(code) if code in scores.classes else None
+    chance = np.zeros(len(scores)) if column is None else scores.probabilities[:, column]
+    sure = np.flatnonzero(chance >= aim.sure)
+    rest = np.flatnonzero(chance < aim.sure)
+    cells = [
+        SheetCell(
+            int(scores.ids[row]), sure=bool(chance[row] >= aim.sure), probability=float(chance[row])
+        )
+        for row in _in_order(scores, sure, rest)
+    ]
+    return _checked(cells, plan.checks, draw)
+
+
 def planted(
     cells: tuple[SheetCell, ...],
     code: str,

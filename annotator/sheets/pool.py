@@ -96,6 +96,10 @@ class Pool:
                 self._scores = {dataset: held}
             return held[1]
 
+    def waiting(self, dataset: str | None) -> set[int]:
+        """The cells of a data set (None: of all) that wait for the reader."""
+        return set(self._waits(CellFilter(datasets=(dataset,) if dataset else ())).tolist())
+
     def _waits(self, limit: CellFilter) -> Integers:
         if self._waiting is not None:
             return self._waiting(limit)
@@ -140,7 +144,8 @@ class Pool:
             ids, vectors = self._atlas.embeddings_of(model_id, missing)
             start = len(self._rows)
             self._rows.update({int(cell): start + i for i, cell in enumerate(ids)})
-            self._vectors = np.vstack([self._vectors, vectors]) if start else vectors
+            if len(ids):
+                self._vectors = np.vstack([self._vectors, vectors]) if start else vectors
         here = [cell for cell in cell_ids if cell in self._rows]
         rows = [self._rows[cell] for cell in here]
         return np.array(here, dtype=np.int64), self._vectors[rows]

@@ -1,30 +1,20 @@
-"""Work with sheets: make them, check them, accept, split and undo them. No Flask, no torch."""
+"""Work with sheets: look at what is next, check, accept, split and undo. No Flask, no torch."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from annotator.sheets.forming import EDGE, form, halves, planted, ready
-from annotator.sheets.plan import CATCH_RATE, Aim, Plan, Record, plan
-from annotator.sheets.pool import Pool, Waiting
-from annotator.sheets.scores import VOTERS, Scores
+from annotator.sheets.forming import EDGE
+from annotator.sheets.making import Maker
 from index import sheets as kept
 from index.records import NewLabel
-from index.sheet_records import Accepted, Sheet
+from index.sheet_records import FAILED, OPEN, SHOWN, Accepted, Sheet, SheetError
 
-if TYPE_CHECKING:
-    from index.atlas import Atlas
-
-ROUND = 3  # sheets of different classes whose checks are mixed
-COLD = 30  # labels of the data set, typical cells first, before the first sheet
-HELD = timedelta(hours=1)  # for which the cells of an open sheet are kept from other readers
-PLANTED = 0.01  # cells on sheets that are known and of another class, as a share of those shown
+FEW = 5  # cells to name singly where no sheet is due
 
 
 @dataclass(frozen=True)
@@ -40,134 +30,82 @@ class Checked:
 class Round:
     """What lies before a reader: open sheets, and the cells to look at singly before them.
 
-    ``singles`` mixes the checks of all sheets with doubtful cells of none (``fillers``), so that
-    a cell does not tell by its place what it was proposed as.
+    ``singles`` mixes the checks of all sheets with doubtful cells of none, so that a cell does not
+    tell by its place what it was proposed as. Without sheets it holds cells to be named singly:
+    typical ones while labels are ``missing``, then those of which nothing sure can be said.
     """
 
     sheets: tuple[Sheet, ...]
     singles: tuple[int, ...]
-    fillers: frozenset[int]
+    missing: int = 0
 
     def sheet_of(self, cell_id: int) -> Sheet | None:
-        """The sheet that ``cell_id`` checks, None for a filler."""
+        """The sheet that ``cell_id`` checks, None for another cell."""
         return next((each for each in self.sheets if cell_id in each.waiting), None)
 
 
 class Sheets:
-    """Sheets of one atlas; safe for several threads. All state is in the atlas.
+    """Sheets of one atlas; safe for several threads. All state is in the atlas."""
 
-    ``seen`` is the atlas as the reader may see it, by default all of it; ``waiting`` says which
-    cells wait for the reader, by default those without a label. ``catch_rate`` says which share
-    of foreign cells a reader notices at a glance, 0 to 1 (see ``catching``); without it CATCH_RATE
-    is assumed. With ``fold`` off every cell of a sheet is displayed. ``planted`` is the share of
-    cells shown that are known and of another class.
-    """
-
-    def __init__(
-        self,
-        atlas: Atlas,
-        *,
-        aim: Aim | None = None,
-        catch_rate: Callable[[str], float] | None = None,
-        fold: bool = True,
-        planted: float = PLANTED,
-        seen: Atlas | None = None,
-        waiting: Waiting | None = None,
-        k: int = VOTERS,
-        seed: int = 0,
-    ) -> None:
-        self._atlas = atlas
-        self.aim = aim or Aim()
-        self.pool = Pool(seen or atlas, waiting=waiting, k=k, seed=seed)
-        self._catch_rate = catch_rate or (lambda author: CATCH_RATE)
-        self._fold = fold
-        self._planted = planted
-        self._seed = seed
+    def __init__(self, maker: Maker) -> None:
+        self.maker = maker
+        self._atlas = maker.atlas
         self._lock = threading.RLock()
 
-    # making ---------------------------------------------------------------------------------
+    # looking --------------------------------------------------------------------------------
 
     def round(self, author: str, dataset: str | None) -> Round:
         """The author's open sheets; where there is none, new ones, and none where none is due."""
         with self._lock:
-            found = [s for s in kept.open_sheets(self._atlas, author) if s.dataset == dataset]
+            found = self._open(author, dataset)
             if not found:
-                made = self._make(author, dataset)
+                made = self.maker.make(author, dataset)
                 found = [kept.sheet(self._atlas, each) for each in made]
-            return self._mixed(author, found, dataset)
+            if found:
+                return Round(tuple(found), self._mixed(author, found, dataset))
+            missing = self.maker.missing(dataset)
+            order = "typical" if missing else "doubtful"
+            count = min(missing, FEW) if missing else FEW
+            singles = self.maker.first(order, author, dataset, count)
+            return Round((), tuple(singles), missing)
 
-    def record(self, dataset: str | None) -> Record:
-        """What the sheets of a data set have shown so far."""
-        return Record.of(kept.outcomes(self._atlas, dataset))
+    def checking(self, author: str, cell_id: int) -> Sheet | None:
+        """The author's open sheet that waits for a check of a cell, or None."""
+        found = kept.open_sheets(self._atlas, author)
+        return next((sheet for sheet in found if cell_id in sheet.waiting), None)
 
-    def plan(
-        self,
-        author: str,
-        code: str,
-        dataset: str | None,
-        *,
-        careful: bool = False,
-        pending: int = 0,
-    ) -> Plan:
-        """What the record allows the author's next sheet of a class.
+    def _open(self, author: str, dataset: str | None) -> list[Sheet]:
+        """The author's open sheets; one that a failed check left whole is split first."""
+        found = [s for s in kept.open_sheets(self._atlas, author) if s.dataset == dataset]
+        failed = [s for s in found if any(cell.verdict == FAILED for cell in s.cells)]
+        for sheet in failed:
+            self.maker.split(sheet)
+        return self._open(author, dataset) if failed else found
 
-        ``pending`` cells are folded away on sheets that are open.
-        """
-        rate = self._catch_rate(author)
-        record = self.record(dataset)
-        return plan(code, record, self.aim, rate, careful=careful, fold=self._fold, pending=pending)
-
-    def free(self, author: str, dataset: str | None) -> Scores:
-        """The cells that wait for the author and lie on no open sheet."""
-        since = (datetime.now(UTC) - HELD).isoformat(timespec="microseconds")
-        return self.pool.scores(dataset).without(kept.reserved(self._atlas, author, since))
-
-    def _make(self, author: str, dataset: str | None) -> list[int]:
-        known = self.pool.known(dataset)
-        if known.own < COLD:
-            return []
-        scores = self.free(author, dataset)
-        draw = np.random.default_rng((self._seed, len(scores), known.own))
-        made: list[Sheet] = []
-        pending = kept.pending(self._atlas, dataset)
-        for code, rows in list(ready(scores, self.aim.sure).items())[:ROUND]:
-            wanted = self.plan(author, code, dataset, pending=pending)
-            cells = form(scores, rows, wanted, self.aim, draw)
-            share = 2 * self._planted if wanted.wary else self._planted
-            cells = planted(cells, code, known, scores, share, draw)
-            pending += sum(cell.part == kept.FOLDED for cell in cells)
-            made.append(self._sheet(author, dataset, code, cells, wanted.catch_rate))
-        return kept.make(self._atlas, made)
-
-    def _sheet(
-        self,
-        author: str,
-        dataset: str | None,
-        code: str,
-        cells: Sequence[kept.SheetCell],
-        catch_rate: float,
-    ) -> Sheet:
-        return Sheet(
-            class_code=code,
-            author=author,
-            dataset=dataset,
-            model_id=self.pool.model_id,
-            target=self.aim.target,
-            confidence=self.aim.confidence,
-            catch_rate=catch_rate,
-            cells=tuple(cells),
-        )
-
-    def _mixed(self, author: str, found: Sequence[Sheet], dataset: str | None) -> Round:
+    def _mixed(self, author: str, found: Sequence[Sheet], dataset: str | None) -> tuple[int, ...]:
         checks = [cell for sheet in found for cell in sheet.waiting]
         if not checks:
-            return Round(tuple(found), (), frozenset())
-        scores = self.free(author, dataset)
+            return ()
+        scores = self.maker.free(author, dataset)
         doubtful = scores.ids[np.argsort(scores.sureness, kind="stable")]
         few = min(-(-len(checks) // 2), int((scores.sureness < EDGE).sum()))
         fillers = [int(cell) for cell in doubtful[:few]]
-        mixed = np.random.default_rng((self._seed, found[0].id)).permutation(checks + fillers)
-        return Round(tuple(found), tuple(int(c) for c in mixed), frozenset(fillers))
+        draw = np.random.default_rng((self.maker.settings.seed, found[0].id))
+        return tuple(int(cell) for cell in draw.permutation(checks + fillers))
+
+    def moved(self, sheet: Sheet) -> dict[int, tuple[str, float]]:
+        """The displayed cells that are by now proposed as another class: class and probability.
+
+        Labels given since the sheet was made may say so.
+        """
+        cells = [cell.cell_id for cell in sheet.displayed if cell.planted is None]
+        scores = self.maker.pool.judge(cells, sheet.dataset)
+        top, sureness = scores.top, scores.sureness
+        return {
+            int(cell): (scores.classes[top[row]], float(sureness[row]))
+            for row, cell in enumerate(scores.ids.tolist())
+            if scores.classes and scores.classes[top[row]] != sheet.class_code
+        }
 
     # deciding -------------------------------------------------------------------------------
 
@@ -178,33 +116,11 @@ class Sheets:
         """
         with self._lock:
             sheet = kept.sheet(self._atlas, sheet_id)
-            same = self._same(label.class_code, sheet.class_code)
+            below = self._atlas.taxonomy.descendants(sheet.class_code)
+            same = label.class_code in below | {sheet.class_code}
             label_id = kept.answer_check(self._atlas, sheet_id, label, same=same, seconds=seconds)
-            parts = () if same else tuple(self._split(sheet, label.cell_id))
-            return Checked(label_id, same, parts)
-
-    def _same(self, given: str, proposed: str) -> bool:
-        return given in self._atlas.taxonomy.descendants(proposed) | {proposed}
-
-    def _split(self, sheet: Sheet, failed: int) -> list[int]:
-        left = [c.cell_id for c in sheet.cells if c.verdict is None and c.cell_id != failed]
-        scores = self.pool.judge(left, sheet.dataset)
-        draw = np.random.default_rng((self._seed, sheet.id))
-        parts = halves(
-            scores,
-            sheet.class_code,
-            self.plan(sheet.author, sheet.class_code, sheet.dataset, careful=True),
-            self.aim,
-            draw,
-        )
-        return kept.split(
-            self._atlas,
-            sheet.id,
-            [
-                self._sheet(sheet.author, sheet.dataset, sheet.class_code, cells, sheet.catch_rate)
-                for cells in parts
-            ],
-        )
+            parts = () if same else self.maker.split(kept.sheet(self._atlas, sheet_id))
+            return Checked(label_id, same, tuple(parts))
 
     def accept(
         self, sheet_id: int, author: str, out: Mapping[int, str | None], *,
@@ -212,32 +128,35 @@ class Sheets:
     ) -> Accepted:  # fmt: skip
         """Label the sheet's cells as its class; those in ``out`` by the class given, None: not.
 
-        Cells of ``blocked``, which no longer wait for the author, are left as they are.
-        Raises SheetError unless all its checks are answered, UnknownClassError.
+        Cells of ``blocked``, which no longer wait for the author, are left as they are. Raises
+        SheetError unless the sheet is open and all its checks are answered, UnknownClassError.
         """
         with self._lock:
             sheet = kept.sheet(self._atlas, sheet_id)
-            labels = []
-            for cell in sheet.open_cells:
-                code = out.get(cell.cell_id, sheet.class_code)
-                if code is None:
-                    continue
-                labels.append(
-                    NewLabel(
-                        cell_id=cell.cell_id,
-                        class_code=code,
-                        author=author,
-                        how="bulk" if cell.cell_id not in out else "single",
-                        proposed_class=sheet.class_code,
-                        proposed_probability=cell.probability,
-                        model_id=sheet.model_id,
-                        # Nobody has seen a folded cell, so nobody saw the proposal on it.
-                        proposal_visible=cell.part == kept.SHOWN,
-                    )
+            if any(cell.verdict == FAILED for cell in sheet.cells):
+                raise SheetError(f"a check of sheet {sheet_id} failed", "ask for the next sheet")
+            labels = [
+                NewLabel(
+                    cell_id=cell.cell_id,
+                    class_code=code,
+                    author=author,
+                    how="single" if cell.cell_id in out else "bulk",
+                    proposed_class=sheet.class_code,
+                    proposed_probability=cell.probability,
+                    model_id=sheet.model_id,
+                    # Nobody has seen a folded cell, so nobody saw the proposal on it.
+                    proposal_visible=cell.part == SHOWN,
                 )
+                for cell in sheet.open_cells
+                if (code := out.get(cell.cell_id, sheet.class_code)) is not None
+            ]
             return kept.accept(
                 self._atlas, sheet_id, labels, out=out, blocked=blocked, seconds=seconds
             )
+
+    def unfold(self, sheet_id: int) -> None:
+        """Note that the reader has looked at the cells folded away on an open sheet."""
+        kept.unfold(self._atlas, sheet_id)
 
     def undo(self, sheet_id: int, author: str) -> list[int]:
         """Take back all that accepting a sheet did, as one action. Raises SheetError."""
@@ -253,3 +172,14 @@ class Sheets:
         """Put a sheet away without labels. Raises SheetError."""
         with self._lock:
             kept.drop(self._atlas, sheet_id)
+
+    def own(self, sheet_id: int, author: str) -> Sheet:
+        """The open sheet of that number, which must be the author's. Raises SheetError."""
+        found = kept.sheet(self._atlas, sheet_id)
+        if found.author != author:
+            raise SheetError(
+                f"sheet {sheet_id} is another reader's", "go on with the sheets of your own"
+            )
+        if found.state != OPEN:
+            raise SheetError(f"sheet {sheet_id} is {found.state}", "ask for the next sheet")
+        return found

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 
-from annotator.queues import ORDERS, Candidates
-from annotator.sheets import Aim, Round, Sheets
+from annotator.sheets import Aim, Maker, Round, Settings, Sheets
 from annotator.sheets.plan import catching
-from annotator.sheets.work import COLD
 from annotator.trial.bench import Bench
 from index import sheets as kept
 from index.atlas import Atlas
@@ -18,7 +14,6 @@ from index.records import CellRecord, NewLabel
 from index.sheet_records import FOLDED, OPEN
 
 DATASET, MODEL, READER = "trial", "trial", "simulated reader"
-FEW = 5  # doubtful cells named singly before it is seen again whether sheets can be made
 
 
 def folding(bench: Bench) -> None:
@@ -37,13 +32,13 @@ class _Desk:
     def __init__(self, bench: Bench, atlas: Atlas, fold: bool) -> None:
         self.bench = bench
         self.atlas = atlas
-        self.sheets = Sheets(
-            atlas,
+        settings = Settings(
             aim=Aim(bench.target),
             catch_rate=lambda author: catching(outcomes(atlas, author)),
             fold=fold,
             seed=bench.seed,
         )
+        self.sheets = Sheets(Maker(atlas, settings))
         self.ids = _fill(bench, atlas)
         self.place = {int(cell): place for place, cell in enumerate(self.ids)}
         self.column = {code: column for column, code in enumerate(bench.cells.classes)}
@@ -59,23 +54,8 @@ class _Desk:
         code = self.bench.cells.classes[column]
         return NewLabel(cell, code, READER, "single", proposal_visible=False)
 
-    def first(self, order: str, count: int) -> list[int]:
-        """The first cells by an order of the queue's registry."""
-        scores = self.sheets.free(READER, DATASET)
-        known = self.sheets.pool.known(DATASET)
-        found = Candidates(
-            ids=scores.ids,
-            classes=scores.classes,
-            probabilities=scores.probabilities,
-            vectors=scores.vectors,
-            labelled=known.vectors,
-            counts=Counter(known.codes),
-            seed=self.bench.seed,
-        )
-        return [int(found.ids[row]) for row in ORDERS[order].rank(found)[:count]]
-
-    def checks(self, due: Round) -> None:
-        """Answer the checks of a round singly, with the cells mixed among them."""
+    def singles(self, due: Round) -> None:
+        """Name the single cells of a round: the checks of sheets and those mixed among them."""
         for cell in due.singles:
             sheet = due.sheet_of(cell)
             if sheet is None:
@@ -121,22 +101,16 @@ class _Desk:
 def _work(bench: Bench, *, fold: bool) -> None:
     with Atlas.open(bench.folder / "atlas", create=True) as atlas:
         desk = _Desk(bench, atlas, fold)
-        for cell in desk.first("typical", COLD):
-            desk.single(cell)
         while len(bench.open):
             bench.mark()
             due = desk.sheets.round(READER, DATASET)
-            if not due.sheets:
-                for cell in desk.first("doubtful", FEW):
-                    desk.single(cell)
-                continue
-            desk.checks(due)
+            desk.singles(due)
             for sheet in due.sheets:
                 desk.grid(sheet.id)
         bench.mark()
-        aim = desk.sheets.aim
+        maker = desk.sheets.maker
         caught = catching(outcomes(atlas, READER))
-        bound = desk.sheets.record(DATASET).impurity(caught, aim.confidence)
+        bound = maker.record(DATASET).impurity(caught, maker.aim.confidence)
         bench.notes["impurity bound"] = round(bound, 5)
         bench.notes["catch rate taken"] = round(caught, 3)
 

@@ -234,6 +234,7 @@ const UNDONE = {
   label: ({ cell: id, class: node }) => text("Undone: label {name} of cell {id}.", {
     id, name: node.name.toLowerCase(),
   }),
+  sheet: () => text("The sheet is taken back."),
   skip: ({ cell: id }) => text("Undone: skip of cell {id}.", { id }),
   flag: ({ cell: id }) => text("Undone: flag of cell {id}.", { id }),
   unflag: ({ cell: id }) => text("Undone: removed flag of cell {id}.", { id }),
@@ -244,6 +245,15 @@ const undo = () =>
     const answer = await post("/undo");
     const { done } = answer;
     say(UNDONE[done.kind](done), "good");
+    fetchAhead([answer.cell, ...answer.next.ahead]);
+    showProgress(answer.next.progress);
+    visit(answer.cell);
+  });
+
+const redo = () =>
+  act(async () => {
+    const answer = await post("/redo");
+    say(text("Done again: cell {id}.", { id: answer.done.cell }), "good");
     fetchAhead([answer.cell, ...answer.next.ahead]);
     showProgress(answer.next.progress);
     visit(answer.cell);
@@ -325,9 +335,9 @@ function onKey(event) {
   if (event.target.closest("input, select, textarea")) {
     return;
   }
-  if ((event.ctrlKey || event.metaKey) && !event.altKey && letterOf(event) === "z") {
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && "zy".includes(letterOf(event))) {
     event.preventDefault();
-    undo();
+    (letterOf(event) === "y" || event.shiftKey ? redo : undo)();
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) {

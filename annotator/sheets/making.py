@@ -1,0 +1,215 @@
+"""Making sheets: of what waits, of what a reader has selected, and of what a failed one leaves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from annotator.problems import AnnotatorError, BadRequestError
+from annotator.queues import ORDERS, Candidates
+from annotator.sheets.forming import form, gathered, halves, planted, ready
+from annotator.sheets.plan import CATCH_RATE, PAGE, Aim, Plan, Record, plan
+from annotator.sheets.pool import Pool, Waiting
+from annotator.sheets.scores import VOTERS, Scores
+from index import sheets as kept
+from index.sheet_records import FOLDED, Sheet, SheetCell
+
+if TYPE_CHECKING:
+    from index.atlas import Atlas
+
+ROUND = 3  # sheets of different classes whose checks are mixed
+COLD = 30  # labels of the data set, typical cells first, before the first sheet
+HELD = timedelta(hours=1)  # for which the cells of an open sheet are kept from other readers
+PLANTED = 0.01  # cells on sheets that are known and of another class, as a share of those shown
+
+
+class NoClassError(AnnotatorError):
+    """A sheet of selected cells is asked for of which no class is known."""
+
+    status = HTTPStatus.CONFLICT
+
+
+def _everything(cell_ids: Sequence[int]) -> Iterable[int]:
+    return cell_ids
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How sheets are made for a reader.
+
+    ``catch_rate`` says which share of foreign cells a reader notices at a glance, 0 to 1 (see
+    ``plan.catching``). ``proposable`` picks the cells of which the reader may see the proposal.
+    With ``fold`` off every cell of a sheet is displayed. ``planted`` is the share of cells shown
+    that are known and of another class.
+    """
+
+    aim: Aim = field(default_factory=Aim)
+    catch_rate: Callable[[str], float] = lambda author: CATCH_RATE
+    proposable: Callable[[Sequence[int]], Iterable[int]] = _everything
+    fold: bool = True
+    planted: float = PLANTED
+    k: int = VOTERS
+    seed: int = 0
+
+
+class Maker:
+    """Makes sheets for the readers of one atlas.
+
+    ``seen`` is the atlas as the reader may see it, by default all of it; ``waiting`` says which
+    cells wait for the reader, by default those without a label.
+    """
+
+    def __init__(
+        self,
+        atlas: Atlas,
+        settings: Settings | None = None,
+        *,
+        seen: Atlas | None = None,
+        waiting: Waiting | None = None,
+    ) -> None:
+        self.atlas = atlas
+        self.settings = settings or Settings()
+        self.pool = Pool(seen or atlas, waiting=waiting, k=self.settings.k, seed=self.settings.seed)
+
+    @property
+    def aim(self) -> Aim:
+        """What is asked of accepted sheets."""
+        return self.settings.aim
+
+    def record(self, dataset: str | None) -> Record:
+        """What the sheets of a data set have shown so far."""
+        return Record.of(kept.outcomes(self.atlas, dataset))
+
+    def plan(
+        self, author: str, code: str, dataset: str | None, *, careful: bool = False,
+        pending: int = 0,
+    ) -> Plan:  # fmt: skip
+        """What the record allows the author's next sheet of a class.
+
+        ``pending`` cells are folded away on sheets that are open.
+        """
+        return plan(
+            code,
+            self.record(dataset),
+            self.aim,
+            self.settings.catch_rate(author),
+            careful=careful,
+            fold=self.settings.fold,
+            pending=pending,
+        )
+
+    def free(self, author: str, dataset: str | None) -> Scores:
+        """The cells that wait for the author and lie on no open sheet."""
+        taken = kept.reserved(self.atlas, author, self._since())
+        return self.pool.scores(dataset).without(taken)
+
+    def missing(self, dataset: str | None) -> int:
+        """How many cells are still to be named singly before the first sheet of a data set."""
+        return max(COLD - self.pool.known(dataset).own, 0)
+
+    def first(self, order: str, author: str, dataset: str | None, count: int) -> list[int]:
+        """The first ``count`` cells that wait for the author, by an order of the queue."""
+        scores = self.free(author, dataset)
+        known = self.pool.known(dataset)
+        found = Candidates(
+            ids=scores.ids,
+            classes=scores.classes,
+            probabilities=scores.probabilities,
+            vectors=scores.vectors,
+            labelled=known.vectors,
+            counts=Counter(known.codes),
+            seed=self.settings.seed,
+        )
+        return [int(found.ids[row]) for row in ORDERS[order].rank(found)[:count]]
+
+    def make(self, author: str, dataset: str | None) -> list[int]:
+        """Up to ROUND new sheets of different classes; none where none is due. Their ids."""
+        if self.missing(dataset):
+            return []
+        known = self.pool.known(dataset)
+        scores = self._proposable(self.free(author, dataset))
+        draw = np.random.default_rng((self.settings.seed, len(scores), known.own))
+        made: list[Sheet] = []
+        pending = kept.pending(self.atlas, dataset)
+        for code, rows in list(ready(scores, self.aim.sure).items())[:ROUND]:
+            wanted = self.plan(author, code, dataset, pending=pending)
+            cells = form(scores, rows, wanted, self.aim, draw)
+            share = self.settings.planted * (2 if wanted.wary else 1)
+            cells = planted(cells, code, known, scores, share, draw)
+            pending += sum(cell.part == FOLDED for cell in cells)
+            made.append(self._sheet(author, dataset, code, cells))
+        return kept.make(self.atlas, made)
+
+    def select(
+        self, author: str, dataset: str | None, cell_ids: Sequence[int], code: str | None
+    ) -> int:
+        """A sheet of the first of ``cell_ids`` that wait for the author; its id.
+
+        ``code`` None takes the class that most of them are proposed as. Every cell is displayed.
+        Raises BadRequestError where none waits, or where nothing says which class it may be.
+        """
+        taken = kept.reserved(self.atlas, author, self._since())
+        waiting = self.pool.waiting(dataset)
+        wanted = [cell for cell in cell_ids if cell in waiting and cell not in taken]
+        scores = self._proposable(self.pool.judge(wanted[:PAGE], dataset))
+        if not len(scores):
+            raise BadRequestError(
+                "none of the cells selected waits for a label of yours",
+                "select cells that are not labelled yet",
+            )
+        if code is None:
+            if not scores.classes:
+                raise NoClassError(
+                    "nothing is labelled yet, so no class can be proposed for the cells selected",
+                    "say which class they are, or name some cells singly first",
+                )
+            code = scores.classes[int(np.bincount(scores.top).argmax())]
+        wanted_plan = self.plan(author, code, dataset)
+        draw = np.random.default_rng((self.settings.seed, len(scores), int(scores.ids[0])))
+        cells = gathered(scores, code, wanted_plan, self.aim, draw)
+        return kept.make(self.atlas, [self._sheet(author, dataset, code, cells)])[0]
+
+    def split(self, sheet: Sheet) -> list[int]:
+        """Two smaller sheets in the place of one whose check failed; the ids of what is left."""
+        left = [c.cell_id for c in sheet.open_cells]
+        left += [c.cell_id for c in sheet.cells if c.checked and c.verdict is None]
+        draw = np.random.default_rng((self.settings.seed, sheet.id))
+        parts = halves(
+            self.pool.judge(sorted(left), sheet.dataset),
+            sheet.class_code,
+            self.plan(sheet.author, sheet.class_code, sheet.dataset, careful=True),
+            self.aim,
+            draw,
+        )
+        children = [
+            self._sheet(sheet.author, sheet.dataset, sheet.class_code, cells) for cells in parts
+        ]
+        return kept.split(self.atlas, sheet.id, children)
+
+    @staticmethod
+    def _since() -> str:
+        return (datetime.now(UTC) - HELD).isoformat(timespec="microseconds")
+
+    def _proposable(self, scores: Scores) -> Scores:
+        allowed = np.fromiter(self.settings.proposable(scores.ids.tolist()), dtype=np.int64)
+        return scores.rows(np.flatnonzero(np.isin(scores.ids, allowed)))
+
+    def _sheet(
+        self, author: str, dataset: str | None, code: str, cells: Sequence[SheetCell]
+    ) -> Sheet:
+        return Sheet(
+            class_code=code,
+            author=author,
+            dataset=dataset,
+            model_id=self.pool.model_id,
+            target=self.aim.target,
+            confidence=self.aim.confidence,
+            catch_rate=self.settings.catch_rate(author),
+            cells=tuple(cells),
+        )

@@ -1,0 +1,190 @@
+"""The sheets of one annotator as its readers meet them: whose they are, and what pages show."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from annotator.actions import Shown
+from annotator.documents import brief_document, named
+from annotator.offering import check_may_label, conditions
+from annotator.policy import is_shown
+from annotator.sheets.making import COLD, Maker, Settings
+from annotator.sheets.plan import catching
+from annotator.sheets.work import Sheets
+from annotator.sights import View
+from annotator.viewer import Person
+from index import checks
+from index.records import CellFilter, NewLabel
+from index.sheet_records import Accepted, Sheet
+from index.work import answered_by, waiting, waiting_among
+
+if TYPE_CHECKING:
+    from annotator.desk import Desk
+    from annotator.sheets.plan import Record
+
+Document = dict[str, Any]
+
+
+class SheetRoom:
+    """Sheets for each reader of a desk, made anew when what the reader may see changes."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._lock = threading.RLock()
+        self._held: dict[str, tuple[View, Sheets]] = {}
+
+    def sheets(self, person: Person) -> Sheets:
+        """The sheets of a reader."""
+        view = self._desk.sights.of(person, self._desk.policy)
+        with self._lock:
+            held = self._held.get(person.name)
+            if held is None or held[0] is not view:
+                held = self._held[person.name] = (view, self._new(person, view))
+            return held[1]
+
+    def _new(self, person: Person, view: View) -> Sheets:
+        desk, whole = self._desk, self._desk.whole
+
+        def waits(limit: CellFilter) -> np.ndarray:
+            return waiting(whole, person.name, limit, alone=not person.account)
+
+        def proposable(cell_ids: Sequence[int]) -> list[int]:
+            if desk.policy.show == "always":
+                return list(cell_ids)
+            answered = answered_by(whole, person.name, cell_ids)
+            shown = desk.policy
+            return [c for c in cell_ids if is_shown(shown, person.name, c, c in answered)]
+
+        settings = Settings(
+            catch_rate=lambda author: catching(checks.outcomes(whole, author)),
+            proposable=proposable,
+            planted=desk.planted / 2,  # the other half falls to cells shown one by one
+            k=desk.config.k,
+            seed=desk.config.seed,
+        )
+        return Sheets(Maker(whole, settings, seen=view.atlas, waiting=waits))
+
+    # acting ---------------------------------------------------------------------------------
+
+    def name_single(
+        self, person: Person, cell_id: int, code: str, seconds: float | None
+    ) -> Document:
+        """Take the blind answer on a cell of the round: a check of a sheet, or another cell."""
+        desk, sheets = self._desk, self.sheets(person)
+        reader = desk.reader(person.name)
+        sheet = sheets.checking(person.name, cell_id)
+        if sheet is None:
+            check_may_label(desk, cell_id)
+            shown = Shown(visible=False)
+            facts = conditions(desk, cell_id, shown, seconds, None)
+            action = reader.label(cell_id, code, shown, facts=facts)
+            return {"cell": cell_id, "label": action.label_id, "split": False}
+        label = NewLabel(cell_id, code, person.name, "single", proposal_visible=False)
+        done = sheets.answer(sheet.id, label, seconds=seconds)
+        reader.answered(cell_id, done.label_id, code)
+        return {"cell": cell_id, "label": done.label_id, "split": not done.same}
+
+    def accept(
+        self,
+        person: Person,
+        sheet_id: int,
+        out: Mapping[int, str | None],
+        *,
+        unfolded: bool = False,
+        seconds: float | None = None,
+    ) -> Accepted:
+        """Accept a sheet of ``person``, less what no longer waits for them.
+
+        ``unfolded``: the reader has looked at the cells folded away as well.
+        """
+        sheets = self.sheets(person)
+        sheet = sheets.own(sheet_id, person.name)
+        cells = [cell.cell_id for cell in sheet.open_cells]
+        left = waiting_among(self._desk.whole, person.name, cells)
+        blocked = set(cells) - left
+        if unfolded:
+            sheets.unfold(sheet_id)
+        done = sheets.accept(sheet_id, person.name, out, blocked=blocked, seconds=seconds)
+        labelled = [c for c in cells if c in left and out.get(c, sheet.class_code) is not None]
+        self._desk.reader(person.name).accepted(sheet_id, labelled)
+        return done
+
+    # documents ------------------------------------------------------------------------------
+
+    def round_document(self, person: Person) -> Document:
+        """What lies before a reader: single cells, sheets, how far it is to the first."""
+        dataset = self._desk.reader(person.name).queue.dataset
+        due = self.sheets(person).round(person.name, dataset)
+        return {
+            "dataset": dataset,
+            "singles": self._brief(due.singles),
+            "sheets": [self.sheet_document(person, sheet) for sheet in due.sheets],
+            "missing": due.missing,
+            "needed": COLD,
+            "left": len(self.sheets(person).maker.pool.waiting(dataset)),
+            "promise": self.promise(person, dataset),
+        }
+
+    def sheet_document(self, person: Person, sheet: Sheet) -> Document:
+        """A sheet for its page. Planted cells look like any other; checks are not told apart."""
+        tree = self._desk.whole.taxonomy
+        moved = self.sheets(person).moved(sheet)
+        displayed = self._brief([cell.cell_id for cell in sheet.displayed])
+        return {
+            "id": sheet.id,
+            "class": named(tree, sheet.class_code),
+            "waiting": len(sheet.waiting),
+            "cells": [
+                {**cell, "present": None, "moved": self._moved(moved.get(cell["id"]))}
+                for cell in displayed
+            ],
+            "doubtful": [c.cell_id for c in sheet.displayed if not c.sure and c.planted is None],
+            "folded": len(sheet.open_cells) - sum(c.planted is None for c in sheet.displayed),
+            "target": sheet.target,
+            "confidence": sheet.confidence,
+            "part": sheet.parent_id is not None,
+        }
+
+    def folded_document(self, sheet: Sheet) -> list[Document]:
+        """The cells of a sheet that are folded away."""
+        shown = set(sheet.displayed)
+        return self._brief([c.cell_id for c in sheet.open_cells if c not in shown])
+
+    def moved_document(self, person: Person, sheet: Sheet) -> list[Document]:
+        """The displayed cells that are proposed as another class by now."""
+        found = self.sheets(person).moved(sheet)
+        return [{"cell": cell, "moved": self._moved(each)} for cell, each in found.items()]
+
+    def _moved(self, found: tuple[str, float] | None) -> Document | None:
+        if found is None:
+            return None
+        words = named(self._desk.whole.taxonomy, found[0]) or {}
+        return {**words, "probability": round(found[1], 4)}
+
+    def promise(self, person: Person, dataset: str | None) -> Document:
+        """What may be said of all accepted sheets of a data set, and on what it rests."""
+        maker = self.sheets(person).maker
+        record: Record = maker.record(dataset)
+        rate = maker.settings.catch_rate(person.name)
+        every = record.everything
+        return {
+            "labelled": every.kept + every.folded,
+            "folded": every.folded,
+            "looked_at": every.glanced,
+            "foreign": every.noticed,
+            "checked": every.checked,
+            "failed": every.failed,
+            "catch_rate": round(rate, 3),
+            "precision": round(1.0 - record.impurity(rate, maker.aim.confidence), 4),
+            "target": maker.aim.target,
+            "confidence": maker.aim.confidence,
+        }
+
+    def _brief(self, cell_ids: Sequence[int]) -> list[Document]:
+        """Cells for a grid, without a class: none of them is to tell what others say."""
+        cells = self._desk.whole.cells_by_id(cell_ids)
+        return [brief_document(self._desk, cells[each], None) for each in cell_ids if each in cells]

@@ -1,0 +1,160 @@
+// The cells of a sheet: which are ticked, which are given another class, which have moved.
+
+import { make, percent, swatch } from "./dom.js";
+import { Grid } from "./grid.js";
+import { text } from "./language.js";
+
+export class SheetGrid {
+  /** `classes` maps codes to classes; `changed()` is called when what is ticked changes. */
+  constructor(host, classes, changed) {
+    this.host = host;
+    this.classes = classes;
+    this.changed = changed;
+    this.given = new Map(); // cell -> code of another class
+    this.touched = new Set(); // cells the reader has ticked or unticked: they stay so
+    this.before = new Set();
+    this.unfolded = false;
+    this.doubtful = new Set();
+    this.grid = new Grid(host, {
+      label: text("Cells of the sheet; ticked ones will be labelled"),
+      name: (cell) => this.name(cell),
+      draw: (cell) => this.words(cell),
+      words: 30,
+      size: 112,
+      select: "many",
+      onKey: (event) => event.key === "Enter" || event.key === "Escape",
+      onSelect: (ids) => this.selected(ids),
+    });
+  }
+
+  show(sheet) {
+    this.sheet = sheet;
+    this.given.clear();
+    this.touched.clear();
+    this.unfolded = false;
+    this.doubtful = new Set(sheet.doubtful);
+    this.before = new Set();
+    this.host.hidden = false;
+    this.grid.set(sheet.cells, sheet.cells.length);
+    const ticked = sheet.cells.filter((cell) => !cell.moved).map((cell) => cell.id);
+    this.before = new Set(ticked);
+    this.grid.select(ticked);
+    this.grid.items.forEach((cell) => this.grid.update(cell));
+  }
+
+  get ticked() {
+    return this.grid.selected.size;
+  }
+
+  /** What is taken out: the class given to each cell, null for none. */
+  get out() {
+    const ticked = this.grid.selected;
+    return Object.fromEntries(this.grid.items.filter((cell) => !ticked.has(cell.id))
+      .map((cell) => [cell.id, this.given.get(cell.id) ?? null]));
+  }
+
+  focus() {
+    this.grid.focus();
+  }
+
+  /** Give the cell that the keyboard is on another class; its own class ticks it again. */
+  correct(code) {
+    const cell = this.grid.active;
+    if (!cell) {
+      return;
+    }
+    const ticked = this.grid.selected;
+    this.touched.add(cell.id);
+    if (code === this.sheet.class.code) {
+      this.given.delete(cell.id);
+      ticked.add(cell.id);
+    } else {
+      this.given.set(cell.id, code);
+      ticked.delete(cell.id);
+    }
+    this.grid.select(ticked);
+    this.grid.update(cell);
+  }
+
+  /** Cells that are proposed as another class by now; how many were unticked for it. */
+  move(cells) {
+    const moved = new Map(cells.map((each) => [each.cell, each.moved]));
+    const ticked = this.grid.selected;
+    let count = 0;
+    for (const cell of this.grid.items) {
+      const now = moved.get(cell.id) ?? null;
+      if ((cell.moved?.code ?? null) === (now?.code ?? null)) {
+        continue;
+      }
+      cell.moved = now;
+      if (!this.touched.has(cell.id)) {
+        if (now && ticked.delete(cell.id)) {
+          count += 1;
+        } else if (!now && !this.given.has(cell.id)) {
+          ticked.add(cell.id);
+        }
+      }
+      this.grid.update(cell);
+    }
+    this.before = new Set(ticked);
+    this.grid.select(ticked);
+    return count;
+  }
+
+  unfold(cells) {
+    const ticked = this.grid.selected;
+    const more = cells.map((cell) => ({ ...cell, moved: null }));
+    this.grid.options.total = this.grid.items.length + more.length;
+    this.grid.append(more);
+    more.forEach((cell) => ticked.add(cell.id));
+    this.unfolded = true;
+    this.before = new Set(ticked);
+    this.grid.select(ticked);
+  }
+
+  selected(ids) {
+    for (const cell of this.grid.items) {
+      if (ids.has(cell.id) !== this.before.has(cell.id)) {
+        this.touched.add(cell.id);
+        if (ids.has(cell.id)) {
+          this.given.delete(cell.id);
+        }
+        this.grid.update(cell);
+      }
+    }
+    this.before = new Set(ids);
+    this.changed();
+  }
+
+  /** The words below a cell: a class given, out, moved, doubtful; nothing where all is well. */
+  words(cell) {
+    const code = this.given.get(cell.id);
+    if (code) {
+      return [make("span", { class: "word-out" }, swatch(code),
+        ` ${this.classes.get(code).short}`)];
+    }
+    if (cell.moved) {
+      return [make("span", { class: "word-moved" }, swatch(cell.moved.code),
+        ` ${cell.moved.short} ${percent(cell.moved.probability)}`)];
+    }
+    if (!this.before.has(cell.id)) {
+      return [make("span", { class: "word-out", text: text("out") })];
+    }
+    return this.doubtful.has(cell.id)
+      ? [make("span", { class: "word-doubtful", text: text("doubtful") })]
+      : [];
+  }
+
+  name(cell) {
+    const parts = [text("Cell {id}", { id: cell.id })];
+    const code = this.given.get(cell.id);
+    if (code) {
+      parts.push(text("given {name}", { name: this.classes.get(code).name }));
+    } else if (cell.moved) {
+      parts.push(text("proposed as {name} now", { name: cell.moved.name }));
+    } else if (this.doubtful.has(cell.id)) {
+      parts.push(text("doubtful"));
+    }
+    return parts.join(", ");
+  }
+}
