@@ -12,6 +12,7 @@ from scipy import ndimage
 from torch import nn
 from torch.nn import functional
 
+from retrieval.cellview.doublets import split
 from retrieval.cellview.network import SIDE
 from retrieval.view import square
 
@@ -87,25 +88,55 @@ def crops(
     return functional.grid_sample(pictures, grid, padding_mode=fill, align_corners=False)
 
 
-def _central(cell: np.ndarray) -> tuple[np.ndarray, float, float, int, int] | None:
+def _central(
+    cell: np.ndarray, nucleus: np.ndarray
+) -> tuple[np.ndarray, float, float, int, int] | None:
     """The cell that the picture is of: mask, centre (x, y), area, how many others; None if none.
 
-    ``cell`` is a probability map [S, S]. Of the connected parts the one of largest
+    ``cell`` and ``nucleus`` are probability maps [S, S]. Of the connected parts the one of largest
     sqrt(area) × exp(-(distance / .22 side)²) is taken, so that a neighbour at the border does not
-    win by its size.
+    win by its size; where cells touch, that of the cells that the part is split into.
     """
-    mask = ndimage.binary_opening(cell > 0.5, np.ones((3, 3)))
+    mask = _opened(cell > 0.5)
     parts, count = ndimage.label(mask, np.ones((3, 3)))
     if not count:
         return None
-    numbers = np.arange(1, count + 1)
-    areas = np.bincount(parts.ravel(), minlength=count + 1)[1:]
-    centres = np.array(ndimage.center_of_mass(mask, parts, numbers)) + 0.5
-    away = np.hypot(*(centres - cell.shape[0] / 2).T) / cell.shape[0]
-    best = int(np.argmax(np.sqrt(areas) * np.exp(-((away / CENTRAL) ** 2))))
+    areas, centres = _measured(parts, count)
+    best = _most_central(areas, centres, len(cell))
     others = int((areas > areas[best] / 4).sum()) - 1
+    part = parts == best + 1
+    cells = split(part, nucleus > 0.5)
+    if len(cells) > 1:
+        numbered = sum(each * number for number, each in enumerate(cells, 1))
+        areas, centres = _measured(np.asarray(numbered), len(cells))
+        others += len(cells) - 1
+        best = _most_central(areas, centres, len(cell))
+        part = cells[best]
     y, x = centres[best]
-    return parts == best + 1, float(x), float(y), int(areas[best]), others
+    return part, float(x), float(y), int(areas[best]), others
+
+
+def _opened(mask: np.ndarray) -> np.ndarray:
+    """``mask`` [S, S] without what no square of 3 x 3 fits into; outside is empty."""
+    for join in (np.logical_and, np.logical_or):
+        wide = np.pad(mask, 1)
+        rows = join(join(wide[:-2], wide[1:-1]), wide[2:])
+        mask = join(join(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+    return mask
+
+
+def _measured(parts: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Areas [count] and centres (row, column) [count, 2] of the parts numbered 1 to ``count``."""
+    rows, columns = np.nonzero(parts)
+    numbers = parts[rows, columns]
+    areas = np.bincount(numbers, minlength=count + 1)[1:]
+    centres = [np.bincount(numbers, each, count + 1)[1:] / areas for each in (rows, columns)]
+    return areas, np.stack(centres, 1) + 0.5
+
+
+def _most_central(areas: np.ndarray, centres: np.ndarray, side: int) -> int:
+    away = np.hypot(*(centres - side / 2).T) / side
+    return int(np.argmax(np.sqrt(areas) * np.exp(-((away / CENTRAL) ** 2))))
 
 
 def background_of(picture: np.ndarray, cell: np.ndarray) -> tuple[float, float, float]:
@@ -199,7 +230,7 @@ def working(picture: np.ndarray) -> np.ndarray:
 
 def _seen(maps: np.ndarray, frame: _Look) -> _Look:
     """What ``maps`` [96, 96, 2] of the square ``frame`` show, in working pixels."""
-    central = _central(maps[..., 0])
+    central = _central(maps[..., 0], maps[..., 1])
     if central is None or central[3] < FEWEST:
         return frame
     mask, x, y, area, others = central
