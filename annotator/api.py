@@ -257,6 +257,13 @@ def undo() -> tuple[Response, int]:
     return done(action, cell=cell_document(desk(), action.cell_id))
 
 
+@api.post("/redo")
+def redo() -> tuple[Response, int]:
+    """Do again what was undone last; the answer shows the cell it was done to."""
+    action = reader().redo()
+    return done(action, cell=cell_document(desk(), action.cell_id))
+
+
 @api.get("/classes")
 def classes() -> Response:
     """The taxonomy, parents before children."""

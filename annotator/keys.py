@@ -31,7 +31,12 @@ COMMANDS = (
     Command("search", "/", "/", mark("search a class by typing")),
     Command("skip", "s", "S", mark("skip: look at this cell after all others")),
     Command("flag", "f", "F", mark("flag for a second look, or take the flag away")),
-    Command("undo", "u", "U", mark("undo the last thing done (also Ctrl-Z), without limit")),
+    Command(
+        "undo",
+        "u",
+        "U",
+        mark("undo the last thing done, without limit (also Ctrl-Z; Ctrl-Y: again)"),
+    ),
     Command("previous", "ArrowLeft", "\u2190", mark("the cell before")),
     Command("forward", "ArrowRight", "\u2192", mark("the cell after, once you have gone back")),
     Command("hide", ".", ".", mark("hide or show the proposal and its evidence")),

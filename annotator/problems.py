@@ -36,6 +36,12 @@ class NothingToUndoError(AnnotatorError):
     status = HTTPStatus.CONFLICT
 
 
+class NothingToRedoError(AnnotatorError):
+    """Nothing was undone since the author did something last."""
+
+    status = HTTPStatus.CONFLICT
+
+
 class BadTableError(AnnotatorError):
     """An imported table cannot be read or lacks a column."""
 

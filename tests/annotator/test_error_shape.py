@@ -55,6 +55,7 @@ API = [
     ("POST", "/api/v1/cells/1/flag", {}, 400, "bad_request"),
     ("POST", "/api/v1/cells/1/flag", {"flagged": 1}, 400, "bad_request"),
     ("POST", "/api/v1/undo", {}, 409, "nothing_to_undo"),
+    ("POST", "/api/v1/redo", {}, 409, "nothing_to_redo"),
     ("PUT", "/api/v1/queue", {"order": "odd"}, 400, "bad_request"),
     ("PUT", "/api/v1/queue", {"dataset": "none"}, 404, "unknown_dataset"),
     ("POST", "/api/v1/classes", {}, 400, "bad_request"),
