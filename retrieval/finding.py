@@ -184,6 +184,19 @@ def cells_in_pages(atlas: Atlas, cell_ids: np.ndarray) -> Iterator[Cell]:
         yield from (found[cell_id] for cell_id in chunk)
 
 
+def network_view(atlas: Atlas, model: Model, cell: Cell, rgb: np.ndarray) -> np.ndarray:
+    """What the model saw of ``cell``: its input uint8 [S, S, 3] of the picture ``rgb`` [H, W, 3].
+
+    By what was found in the cell and its data set's usual diameter, as ``embed_atlas`` takes it; a
+    cell that was not embedded yet is found now.
+    """
+    if model.finder_id is None:
+        return model.picture(rgb)
+    _, rows = atlas.findings_of(model.finder_id, [cell.id])
+    finding = from_row(rows[0].tolist()) if len(rows) else None
+    return model.picture(rgb, finding, usual_diameter(atlas, model, cell.dataset))
+
+
 # the usual diameter of a data set ------------------------------------------------------------
 
 

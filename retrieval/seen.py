@@ -59,4 +59,6 @@ class NetworkEyes:
                 from retrieval.model import atlas_model
 
                 self._model = atlas_model(self._atlas)
-            return self._model.picture(rgb)
+            from retrieval.finding import network_view
+
+            return network_view(self._atlas, self._model, cell, rgb)

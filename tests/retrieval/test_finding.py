@@ -18,6 +18,7 @@ from retrieval.finding import (
     as_row,
     find_source,
     from_row,
+    network_view,
     settle_diameter,
     usual_diameter,
 )
@@ -136,6 +137,26 @@ def test_a_median_that_moves_far_has_its_cells_embedded_anew(
     add("small", range(12, 28), 3)
     assert embed_atlas(fresh, model=model).again == 0
     assert settle_diameter(fresh, model, "discs") == usual
+
+
+def test_what_the_network_saw_is_what_it_was_given(
+    fresh: Atlas, model: Model, tiny_model: Path
+) -> None:
+    from retrieval.seen import NetworkEyes
+
+    cell = next(cell for cell in fresh.cells() if cell.file == "36.png")
+    rgb = disc(36)
+    before = network_view(fresh, model, cell, rgb)
+    np.testing.assert_array_equal(before, model.picture(rgb))
+    embed_atlas(fresh, model=model)
+    after = network_view(fresh, model, cell, rgb)
+    assert (after[..., 1] < 120).sum() > (before[..., 1] < 120).sum()  # larger than the usual one
+    vector = model.embed_pictures(after[None])[0]
+    row = fresh.embeddings()[0].tolist().index(cell.id)
+    np.testing.assert_allclose(vector, fresh.embeddings()[1][row], atol=1e-4)
+    np.testing.assert_array_equal(NetworkEyes(fresh).picture(cell), after)
+    plain = load_model(tiny_model)
+    np.testing.assert_array_equal(network_view(fresh, plain, cell, rgb), plain.view.picture(rgb))
 
 
 def test_a_filter_and_a_missing_file(fresh: Atlas, model: Model, tmp_path: Path) -> None:
