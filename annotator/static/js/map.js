@@ -200,6 +200,7 @@ function cells(which) {
 function ink(view) {
   const [r, g, b] = getComputedStyle(document.body).color.match(/[\d.]+/g).map(Number);
   view.rim = [r / 255, g / 255, b / 255, 1];
+  view.lift = r + g + b > 384 ? 0.28 : 0;
 }
 
 function hold() {

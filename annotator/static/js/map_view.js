@@ -31,6 +31,7 @@ in vec4 ink;
 flat in float kind;
 flat in float chosen;
 uniform vec4 rim;
+uniform float lift;
 uniform float size;
 out vec4 paint;
 void main() {
@@ -53,7 +54,7 @@ void main() {
     else if (shape == 7) inside = side.x * side.y < 0.12 && far < 1.0;
   }
   if (!inside) discard;
-  paint = ink;
+  paint = vec4(mix(ink.rgb, rim.rgb, lift), ink.a);
 }`;
 
 const REST = 140; // milliseconds without movement after which all points are drawn
@@ -78,6 +79,7 @@ export class MapView {
     this.count = 0;
     this.budget = Infinity;
     this.rim = [0, 0, 0, 1];
+    this.lift = 0; // towards the rim's colour, so that dark classes show on dark ground
     new ResizeObserver(() => this.resized()).observe(canvas);
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => this.restore());
@@ -234,6 +236,7 @@ export class MapView {
       scale: [(2 * this.unit) / canvas.clientWidth, (2 * this.unit) / canvas.clientHeight],
       size: this.size * ratio,
       rim: this.rim,
+      lift: this.lift,
     });
     const shown = this.moving ? Math.min(this.count, Math.round(this.budget)) : this.count;
     twgl.drawBufferInfo(gl, this.buffers, gl.POINTS, shown);
