@@ -19,7 +19,7 @@ from retrieval.view import View
 if TYPE_CHECKING:
     from index import Atlas
 
-SHIPPED = Path(__file__).parent / "shipped" / "cellkin-pbc.safetensors"
+SHIPPED = Path(__file__).parent / "shipped" / "cellkin.safetensors"
 
 __all__ = [
     "Described",

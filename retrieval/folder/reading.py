@@ -27,7 +27,7 @@ from retrieval.folder.teaching import teach_itself
 
 FEWEST = 50  # pictures from which a folder is read as a whole
 ALPHA = 0.9  # how far the scores of single cells are diffused
-MOST_BELIEF = 0.5  # weight of what the folder taught itself where nothing speaks against it
+MOST_BELIEF = 0.8  # weight of what the folder taught itself where nothing speaks against it
 
 # Chosen on folders drawn from four development laboratories (whole, small, without two classes,
 # with the shares of blood), see docs/new-laboratory.md.
