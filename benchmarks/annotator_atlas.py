@@ -119,4 +119,3 @@ class PooledPictures(Pictures):
 
     def _pixels(self, cell: Cell) -> np.ndarray:
         return np.asarray(Image.open(self._pool[cell.id % len(self._pool)]).convert("RGB"))
-
