@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cellkin.options import atlas_argument, json_option, print_json, setting_option
+
+if TYPE_CHECKING:
+    from index import Atlas
 
 
 @click.command(name="embed")
@@ -40,6 +44,7 @@ def command(
         start = time.perf_counter()
         report = embed_atlas(opened, batch_size=batch_size, workers=workers)
         seconds = time.perf_counter() - start
+        said = _unlabelled(opened, report.model_id) if report.embedded else {}
     if as_json:
         print_json(
             {
@@ -49,6 +54,7 @@ def command(
                 "passed_over": [
                     {"file": file, "reason": reason} for file, reason in report.passed_over
                 ],
+                "unlabelled": said,
             }
         )
         return
@@ -59,3 +65,17 @@ def command(
         click.echo(f"passed over {file}: {reason}", err=True)
     if len(report.passed_over) > 20:
         click.echo(f"passed over {len(report.passed_over) - 20} more; see --json", err=True)
+    for name, words in said.items():
+        click.echo(f"data set {name} has no label: {words}", err=True)
+        click.echo(f"cellkin trust {atlas} --dataset {name} says more", err=True)
+
+
+def _unlabelled(atlas: Atlas, model_id: str) -> dict[str, str]:
+    """What each data set without a label is like, in a sentence."""
+    from retrieval.laboratory.trusting import trust_dataset, unlabelled_datasets
+
+    metadata = atlas.model_metadata(model_id)
+    return {
+        name: trust_dataset(atlas, model_id, metadata, name).words()[0]
+        for name in unlabelled_datasets(atlas, model_id)
+    }

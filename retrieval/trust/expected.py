@@ -1,13 +1,17 @@
 """The accuracy to expect in a laboratory of which no cell is labelled.
 
-It rests on one signal, the certainty: 1 less the mean entropy of the raw probabilities, in units of
-eight even classes. Where a folder is read as a whole the entropy also says how far neighbours in
-the features contradict each other, and that tells a laboratory that goes well from one that does
-not better than the confidence of single cells does. A line on logits turns it into an accuracy
-(predicting accuracy on unlabelled sets by regression: Deng and Zheng, CVPR 2021); it was fitted
-across laboratories. Measured beside it, each laboratory left out in turn, and not taken: average
-thresholded confidence (Garg et al., ICLR 2022), difference of confidences (Guillory et al., ICCV
-2021), agreement of read-outs (Jiang et al., ICLR 2022); ``python -m benchmarks.trust`` has them.
+Two estimates, whose mean is taken where a folder is read as a whole:
+
+- the certainty: 1 less the mean entropy of the raw probabilities, in units of eight even classes.
+  A folder's entropy also says how far neighbours in the features contradict each other. A line on
+  logits, fitted across laboratories, turns it into an accuracy (regression on unlabelled sets: Deng
+  and Zheng, CVPR 2021);
+- the difference of confidences: the mean probability of the answers, and the gap between that and
+  the accuracy on known cells (Guillory et al., ICCV 2021), which needs no fitted line.
+
+Of single cells the first alone is taken: their confidence hardly falls where accuracy does.
+Measured beside them and not taken: average thresholded confidence (Garg et al., ICLR 2022) and
+agreement of read-outs (Jiang et al., ICLR 2022); ``python -m benchmarks.trust`` has all of them.
 """
 
 from __future__ import annotations
@@ -68,11 +72,14 @@ def certainty_of(probabilities: ArrayLike) -> float:
     return float(np.clip(1 - entropy / EIGHT, 0.02, 0.985))
 
 
-def expect_accuracy(probabilities: ArrayLike, *, single: bool = False) -> Expectation | None:
+def expect_accuracy(
+    probabilities: ArrayLike, *, single: bool = False, gap: float | None = None
+) -> Expectation | None:
     """The accuracy to expect of answers with raw ``probabilities`` [N, C].
 
     They are those of ``retrieval.folder`` as they come, not calibrated: of the folder as a whole,
-    or of each cell by itself (``single``). None for fewer than LEAST cells.
+    or of each cell by itself (``single``). gap: accuracy less mean probability of the answers on
+    known cells that were read the same way. None for fewer than LEAST cells.
     """
     cells = len(np.asarray(probabilities))
     if cells < LEAST:
@@ -80,6 +87,10 @@ def expect_accuracy(probabilities: ArrayLike, *, single: bool = False) -> Expect
     certainty = certainty_of(probabilities)
     constant, slope = AS_SINGLE if single else AS_FOLDER
     logit = constant + slope * float(np.log(certainty / (1 - certainty)))
+    if gap is not None and not single:
+        mean = float(np.asarray(probabilities, dtype=np.float64).max(axis=1).mean()) + gap
+        both = (1 / (1 + np.exp(-logit)) + np.clip(mean, 0.02, 0.995)) / 2
+        logit = float(np.log(both / (1 - both)))
     # of few cells the certainty itself is uncertain
     spread = np.hypot(SPREAD_SINGLE if single else SPREAD_FOLDER, 2 / np.sqrt(cells))
     reach = float(norm.ppf(0.95) * spread)

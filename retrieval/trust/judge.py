@@ -144,14 +144,11 @@ class Judge:
     def trust(self, alone: bool = False) -> Trust:
         """That of the known laboratories, for informed answers or for those on single cells."""
         if alone not in self._trusts:
-            tables = [self._reading(each, alone) for each in self._known]
-            classes = len(self._ancestry.classes)
-            p = np.concatenate([np.empty((0, classes)), *tables])
-            truth = np.concatenate([np.empty(0, np.int64), *[each.truth for each in self._known]])
             self._trusts[alone] = learn_trust(
-                p,
-                truth,
+                self._together(alone),
+                self._truth(),
                 self._ancestry,
+                alone=None if alone else self._together(True),
                 coverage=self._coverage,
                 novelty=self._novelty_of_known(),
                 groups=self._groups(),
@@ -180,14 +177,15 @@ class Judge:
                 own = cells[np.asarray(labels.rows, dtype=np.int64)]
                 novelty = novelty.among(own.vectors, self._features(own))
         if trust.source != "labels":
-            expected = expect_accuracy(raw, single=readings.alone is None)
+            single = readings.alone is None
+            expected = expect_accuracy(raw, single=single, gap=self._gap(single))
             if expected is not None:
-                trust = trust.without_labels(raw, expected.low, not alarm.unlike)
+                trust = trust.without_labels(raw, expected.accuracy, not alarm.unlike)
         scores = None
         if novelty is not None:
             scores = novelty.score(cells.vectors, self._features(cells))
             scores = np.where(cells.found, scores, np.maximum(scores, BEYOND))
-        answers = trust.answer(raw, self._ancestry, scores)
+        answers = trust.answer(raw, self._ancestry, scores, readings.alone)
         novel = float((answers.novelty > ALERT).mean()) if scores is not None else 0.0
         return Judgement(answers, trust, alarm, expected, novel)
 
@@ -249,6 +247,21 @@ class Judge:
         if not self._widths or not cells.features.shape[1]:
             return cells.vectors
         return cells.features[:, -self._widths[-1] :]
+
+    def _together(self, alone: bool) -> Floats:
+        """[M, C] what is said of all known cells."""
+        tables = [self._reading(each, alone) for each in self._known]
+        return np.concatenate([np.empty((0, len(self._ancestry.classes))), *tables])
+
+    def _truth(self) -> Integers:
+        return np.concatenate([np.empty(0, np.int64), *[each.truth for each in self._known]])
+
+    def _gap(self, alone: bool) -> float | None:
+        """Accuracy less mean raw probability of the answers on known cells."""
+        p = self._together(alone)
+        if len(p) < LEAST_KNOWN:
+            return None
+        return float((p.argmax(axis=1) == self._truth()).mean() - p.max(axis=1).mean())
 
     @staticmethod
     def _reading(known: Known, alone: bool) -> Floats:

@@ -49,7 +49,8 @@ class Trust:
     classes: [C] codes, in the order of the columns. source: what taught it: "known" (labelled cells
     of laboratories known before), "labels" (this one's own) or "unlabelled" (measured shift alone).
     cells: how many cells taught it. labels: how many of these are the laboratory's own. expected:
-    the accuracy to expect, where that was estimated without labels. checked: what calibrated
+    the accuracy to expect, where that was estimated without labels. raw: whether the threshold to
+    accept is on ``sureness`` instead of the calibrated probability. checked: what calibrated
     probabilities were worth on the cells that taught it; not kept in a document.
     """
 
@@ -63,16 +64,23 @@ class Trust:
     labels: int = 0
     expected: float | None = None
     notes: tuple[str, ...] = ()
+    raw: bool = False
     checked: Checked | None = field(default=None, compare=False, repr=False)
 
     def answer(
-        self, probabilities: ArrayLike, ancestry: Ancestry, novelty: ArrayLike | None = None
+        self,
+        probabilities: ArrayLike,
+        ancestry: Ancestry,
+        novelty: ArrayLike | None = None,
+        alone: ArrayLike | None = None,
     ) -> Answers:
         """What is said of N cells with raw ``probabilities`` [N, C] and ``novelty`` [N] (0..1).
 
-        accept: the calibrated probability of the answer reaches its threshold. back_off: that of a
-        class above it does. abstain: neither, or the cell is as novel as none of the known ones
-        (novelty of 1; see ``NoveltyModel``). Without novelty it is stated as .5.
+        alone: [N, C] raw, what each cell says by itself, where the probabilities are informed by
+        others. accept: the sureness of the answer (``raw``), else its calibrated probability,
+        reaches its threshold. back_off: the probability of a class above it does. abstain:
+        neither, or the cell is as novel as none of the known ones (BEYOND; see ``NoveltyModel``).
+        Without novelty it is stated as .5.
         """
         shape = np.shape(probabilities)
         if len(shape) != 2 or shape[1] != len(self.classes):
@@ -87,7 +95,8 @@ class Trust:
         if novelty is not None:
             novel = np.asarray(novelty, dtype=np.float64)
             strange = novel >= BEYOND
-        accept = _reaches(p[np.arange(len(p)), top], self.accept) & ~strange
+        sure = sureness(probabilities, alone, top) if self.raw else p[np.arange(len(p)), top]
+        accept = _reaches(sure, self.accept) & ~strange
         parent = np.full(len(p), -1, dtype=np.int64)
         if self.back_off.value is not None:
             parent = ancestry.nearest(p, top, self.back_off.value)
@@ -163,6 +172,7 @@ class Trust:
             accept=Threshold(),
             back_off=Threshold(UNPROVEN),
             source="unlabelled",
+            raw=False,
             expected=expected,
             notes=(note,),
         )
@@ -198,6 +208,7 @@ class Trust:
             labels=document["labels"],
             expected=document["expected"],
             notes=tuple(document["notes"]),
+            raw=bool(document["raw"]),
         )
 
 
@@ -210,6 +221,7 @@ def learn_trust(
     truth: ArrayLike,
     ancestry: Ancestry,
     *,
+    alone: ArrayLike | None = None,
     coverage: float = 0.95,
     novelty: ArrayLike | None = None,
     groups: ArrayLike | None = None,
@@ -217,7 +229,8 @@ def learn_trust(
 ) -> Trust:
     """The trust of known laboratories, from labelled cells that neither network nor read-out saw.
 
-    probabilities: [n, C] raw. truth: [n] class numbers. novelty: [n], see ``NoveltyModel``; with it
+    probabilities: [n, C] raw; alone: [n, C] those of each cell by itself, where the former are
+    informed by others. truth: [n] class numbers. novelty: [n], see ``NoveltyModel``; with it
     sets may be empty (see ``sets``). groups: [n] patient or slide numbers, negative where unknown.
     Every cell teaches everything, by cross-fitting: none is set aside.
     """
@@ -231,7 +244,9 @@ def learn_trust(
         )
         return Trust(ancestry.classes, sets=ConformalSets(coverage), cells=n, notes=(note,))
     held = cross_fitted(p, true, groups=groups, seed=seed)
-    accept, back_off, notes = thresholds(held, true, ancestry)
+    raw = n >= cells_to_prove()
+    sure = sureness(p, alone, held.argmax(axis=1)) if raw else None
+    accept, back_off, notes = thresholds(held, true, ancestry, sure)
     return Trust(
         ancestry.classes,
         Calibrator.learn(p, true),
@@ -240,8 +255,22 @@ def learn_trust(
         back_off,
         cells=n,
         notes=tuple(notes),
+        raw=raw,
         checked=Checked.of(held, true),
     )
+
+
+def sureness(probabilities: ArrayLike, alone: ArrayLike | None, top: Integers) -> Floats:
+    """[N] geometric mean of what the two read-outs give the answer ``top`` [N], uncalibrated.
+
+    It puts wrong answers further back than either does, and than calibrated probabilities do:
+    an answer that only the folder holds, or only the cell itself, is a doubtful one.
+    """
+    rows = np.arange(len(top))
+    one = np.asarray(probabilities, dtype=np.float64)[rows, top]
+    other = one if alone is None else np.asarray(alone, dtype=np.float64)[rows, top]
+    result: Floats = np.sqrt(one * other)
+    return result
 
 
 def estimated_shares(probabilities: ArrayLike) -> Floats:
@@ -253,15 +282,16 @@ def estimated_shares(probabilities: ArrayLike) -> Floats:
 
 
 def thresholds(
-    probabilities: Floats, truth: Integers, ancestry: Ancestry
+    probabilities: Floats, truth: Integers, ancestry: Ancestry, sure: Floats | None = None
 ) -> tuple[Threshold, Threshold, list[str]]:
     """Thresholds to accept and to back off, learned on cross-fitted probabilities [n, C].
 
+    sure: [n] what the threshold to accept is on, by default the probability of the answer.
     Proven by risk control where n cells can prove it (see ``answers.selective``); else
     UNPROVEN, and the note says what these cells do show and how many more would prove it.
     """
     top = probabilities.argmax(axis=1)
-    surest = probabilities[np.arange(len(top)), top]
+    surest = probabilities[np.arange(len(top)), top] if sure is None else sure
     broad = ancestry.broadest(probabilities, top)
 
     def answer_wrong(_: float) -> Booleans:

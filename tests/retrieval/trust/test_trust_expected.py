@@ -48,3 +48,10 @@ def test_labels_to_reach_a_goal():
 def test_a_good_laboratory_is_asked_for_no_label():
     words = Expectation(0.99, 0.98, 0.995, 0.98, 500).words()
     assert words == "expected accuracy about 99% (98% to 100%)"
+
+
+def test_the_gap_at_home_joins_in_for_a_folder(bench):
+    p, _ = bench.draw(500, seed=6, signal=3)
+    line, both = expect_accuracy(p).accuracy, expect_accuracy(p, gap=0.02).accuracy
+    assert both == pytest.approx((line + p.max(axis=1).mean() + 0.02) / 2)
+    assert expect_accuracy(p, single=True, gap=0.02) == expect_accuracy(p, single=True)

@@ -11,7 +11,7 @@ from retrieval.answers.calibration import UNPROVEN
 from retrieval.answers.selective import RISK
 from retrieval.evaluation.calibration import calibration_metrics
 from retrieval.trust import Trust, TrustError, learn_trust
-from retrieval.trust.laboratory import BEYOND
+from retrieval.trust.laboratory import BEYOND, sureness
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +115,17 @@ def test_accepting_keeps_its_promise_over_many_draws(bench):
 def test_other_classes_need_another_trust(bench, home):
     with pytest.raises(TrustError, match=r"allowed is \[N, 5\]"):
         home.answer(np.full((2, 3), 1 / 3), bench.ancestry)
+
+
+def test_an_answer_that_only_one_read_out_holds_is_not_sure(bench):
+    p, truth = bench.draw(3000, seed=13, signal=12)
+    doubt = np.random.default_rng(14).uniform(size=3000) < 0.1
+    alone = np.where(doubt[:, None], 0.2, p)
+    trust = learn_trust(p, truth, bench.ancestry, alone=alone)
+    assert trust.raw
+    answers = trust.answer(p, bench.ancestry, alone=alone)
+    assert (answers.decision[~doubt] == "accept").mean() > 0.5
+    assert (answers.decision[doubt] == "accept").mean() < 0.1
+    top = np.array([0, 1])
+    both = sureness(np.eye(5)[:2] * 0.8, np.eye(5)[:2] * 0.2, top)
+    np.testing.assert_allclose(both, 0.4)

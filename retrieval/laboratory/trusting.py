@@ -1,0 +1,112 @@
+"""How far answers on one data set of an atlas can be trusted, in words, in figures and drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from index import Atlas, CellFilter
+from retrieval.answers.errors import AnswerError
+from retrieval.evaluation.calibration import equal_mass_bins, expected_calibration_error
+from retrieval.evaluation.intervals import Interval, wilson_interval
+from retrieval.laboratory.answering import Answered, Room
+from retrieval.trust.alarm import LEAST
+from retrieval.trust.laboratory import Checked
+
+
+@dataclass(frozen=True)
+class TrustReport:
+    """What is known of the answers on data set ``dataset``.
+
+    cells: embedded ones. labels: how many of them are labelled. right: share of the labelled cells
+    that were answered rightly without their own label, with its 95% interval; None without labels
+    enough. ece: calibration error of these answers (equal-mass bins).
+    """
+
+    dataset: str
+    cells: int
+    labels: int
+    answered: Answered
+    right: float | None
+    interval: Interval | None
+    ece: float | None
+
+    @property
+    def checked(self) -> Checked | None:
+        """The labelled cells on which probabilities and thresholds rest: its own where it has
+        enough, else those of the known laboratories."""
+        return self.answered.judgement.trust.checked
+
+    def words(self) -> list[str]:
+        """In sentences, the most important first."""
+        said = []
+        if self.right is not None and self.interval is not None and self.ece is not None:
+            said.append(
+                f"{self.right:.1%} of its {self.labels:,} labelled cells are answered rightly "
+                f"without their own label ({self.interval.low:.1%} to {self.interval.high:.1%}); "
+                f"stated probabilities are off by {self.ece:.1%} on the mean"
+            )
+        return [*said, *self.answered.judgement.words()]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        interval = self.interval
+        return {
+            "dataset": self.dataset,
+            "cells": self.cells,
+            "labels": self.labels,
+            "right": self.right,
+            "interval": None if interval is None else [interval.low, interval.high],
+            "ece": self.ece,
+            **self.answered.as_dict(),
+            "words": self.words(),
+        }
+
+    def draw(self, path: Path) -> bool:
+        """Write reliability and risk–coverage as one PNG; False where no labelled cell is known."""
+        if self.checked is None:
+            return False
+        from retrieval.trust.picture import draw_trust
+
+        own = self.answered.judgement.trust.source == "labels"
+        what = f"its own {self.labels:,} labelled cells" if own else "cells of known laboratories"
+        draw_trust(self.checked, f"{self.dataset}: measured on {what}", path)
+        return True
+
+
+def trust_dataset(
+    atlas: Atlas, model_id: str, metadata: dict[str, Any], name: str, *, seed: int | None = None
+) -> TrustReport:
+    """Read, judge and check data set ``name``; nothing is changed but what ``adapt`` keeps.
+
+    Raises AnswerError where it has no embedded cell, UnknownDatasetError, NoReferencesError.
+    """
+    room = Room(atlas, model_id, metadata, dataset=name, seed=seed)
+    own = room.own
+    if own is None or not len(own):
+        raise AnswerError(
+            f"no cell of data set {name} is embedded under the atlas's model",
+            "run cellkin embed first",
+        )
+    answered = room.answer(own.described, own.hashes.tolist())
+    trust = answered.judgement.trust
+    right = interval = ece = None
+    if trust.source == "labels" and trust.checked is not None:
+        correct = trust.checked.right
+        right = float(correct.mean())
+        interval = wilson_interval(int(correct.sum()), len(correct))
+        ece = expected_calibration_error(equal_mass_bins(trust.checked.stated, correct))
+    return TrustReport(name, len(own), len(own.rows), answered, right, interval, ece)
+
+
+def unlabelled_datasets(atlas: Atlas, model_id: str) -> list[str]:
+    """Data sets of which no cell is labelled, with cells enough to be compared with the others."""
+    names = []
+    for name in atlas.datasets()["name"].tolist():
+        limits = CellFilter(datasets=(name,), embedded_with=model_id)
+        labelled = CellFilter(datasets=(name,), labelled=True)
+        if atlas.count(limits) >= LEAST and not atlas.count(labelled):
+            names.append(name)
+    others = atlas.count(CellFilter(labelled=True, embedded_with=model_id))
+    return names if others else []
