@@ -54,7 +54,8 @@ def page() -> str:
         "sheets.html",
         start={"classes": classes(), "selection": chosen.id if chosen else None},
         selection=chosen,
-        notices=desk().notices(),
+        # That nothing is labelled yet is what the page itself begins with.
+        notices=[each for each in desk().notices() if each.type != "no_references"],
     )
 
 

@@ -92,6 +92,22 @@ def annotator(to_label: Path) -> Iterator[Annotator]:
     running.kill()
 
 
+@pytest.fixture
+def start_annotator() -> Iterator[Callable[[Path, Path], Annotator]]:
+    """``start_annotator(atlas, folder)`` runs an annotator on a copy of ``atlas`` in ``folder``."""
+    running: list[Annotator] = []
+
+    def start(atlas: Path, folder: Path) -> Annotator:
+        shutil.copytree(atlas, folder / "atlas")
+        running.append(Annotator(folder / "atlas"))
+        running[-1].start()
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.kill()
+
+
 @pytest.fixture(scope="session")
 def shown(_to_label: Path) -> Iterator[Annotator]:
     """A running annotator for tests that only look."""

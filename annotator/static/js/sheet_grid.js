@@ -113,16 +113,15 @@ export class SheetGrid {
   }
 
   selected(ids) {
-    for (const cell of this.grid.items) {
-      if (ids.has(cell.id) !== this.before.has(cell.id)) {
-        this.touched.add(cell.id);
-        if (ids.has(cell.id)) {
-          this.given.delete(cell.id);
-        }
-        this.grid.update(cell);
-      }
-    }
+    const other = this.grid.items.filter((cell) => ids.has(cell.id) !== this.before.has(cell.id));
     this.before = new Set(ids);
+    for (const cell of other) {
+      this.touched.add(cell.id);
+      if (ids.has(cell.id)) {
+        this.given.delete(cell.id);
+      }
+      this.grid.update(cell);
+    }
     this.changed();
   }
 

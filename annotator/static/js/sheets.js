@@ -144,7 +144,7 @@ function showSheet(next, many) {
   if (many > 1) {
     words.push(plural("{n} more sheet follows.", "{n} more sheets follow.", many - 1));
   }
-  stage(parts, text("All of these {name}?", { name: sheet.class.name.toLowerCase() }),
+  stage(parts, text("{name}: all of these?", { name: sheet.class.name }),
     words.join(" "));
   byId("keys-words").textContent = text("A key gives the cell you are on another class.");
   showAccept();
@@ -154,7 +154,7 @@ function showSheet(next, many) {
 function showAccept() {
   if (sheet) {
     const count = grid.ticked + (grid.unfolded ? 0 : sheet.folded);
-    byId("accept-words").textContent = text("{n} are {name}", {
+    byId("accept-words").textContent = text("Accept {n} as {name}", {
       n: thousands(count), name: sheet.class.name.toLowerCase(),
     });
   }
