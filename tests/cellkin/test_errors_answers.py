@@ -182,6 +182,23 @@ def test_adapt_without_labels_or_embeddings(
     refused(row, "adapt", painted_atlas, "--dataset", "bare")
 
 
+def test_trust_of_a_data_set_that_is_not_there(refused, painted_atlas: Path) -> None:
+    refused("trust-dataset-unknown", "trust", painted_atlas, "--dataset", "paintd")
+
+
+def test_trust_without_embeddings(
+    refused, painted_atlas: Path, painted: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bare").mkdir()
+    shutil.copy(sorted(painted.rglob("*.png"))[0], tmp_path / "bare" / "one.png")
+    with Image.open(tmp_path / "bare" / "one.png") as picture:
+        turned = picture.rotate(90)
+    turned.save(tmp_path / "bare" / "one.png")
+    with Atlas.open(painted_atlas) as atlas:
+        import_source(atlas, tmp_path / "bare", reader="flat", dataset="bare")
+    refused("trust-not-embedded", "trust", painted_atlas, "--dataset", "bare")
+
+
 def test_classify_source_missing(refused, painted_atlas: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     refused("classify-source-missing", "classify", painted_atlas, tmp_path / "gone", "--out", out)
