@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from retrieval.answers.proposer import Proposal
 
 LEASE = 300.0  # seconds for which the cells next in a queue are kept from other readers
+LEASED = 12  # cells leased at once: the next, those after it, and some that save writing each time
+PLENTY = 100  # free cells from which more are leased than are needed
 LOOKED_AT = 400  # cells of a queue looked through for some that nobody else holds
 
 
@@ -116,9 +118,12 @@ def _leased(desk: Desk, reader: Reader, n: int, hidden: set[int]) -> list[int]:
                 reader.queue.settle(cell)  # somebody else has read it meanwhile
         others = held_by_others(desk.whole, reader.author)
         free = [cell for cell in some if cell in left and cell not in others]
-        found += lease(desk.whole, reader.author, free[: n - len(found)], LEASE)
+        need = n - len(found)
+        # Not the last cells of a queue: others would wait for what one reader holds.
+        most = max(need, LEASED) if len(free) > PLENTY else need
+        found += lease(desk.whole, reader.author, free[:most], LEASE, need)
         passed.update(some)
-    return found
+    return found[:n]
 
 
 def check_may_label(desk: Desk, cell_id: int) -> None:

@@ -172,16 +172,12 @@ class SeenAtlas(Atlas):
         mine.version = state.version
         return mine
 
-    def document(self, name: str) -> dict[str, Any] | None:
-        """As of the whole atlas, but calibrations are those of this reader's references."""
-        return self.whole.document(self._own(name))
-
     def put_document(self, name: str, value: dict[str, Any]) -> None:
-        """As of the whole atlas, but calibrations are kept apart."""
-        self.whole.put_document(self._own(name), value)
-
-    def _own(self, name: str) -> str:
-        return f"{name}/{self.sight.reader}" if name.startswith("calibration/") else name
+        """As of the whole atlas. A calibration learned from what one reader sees does not take the
+        place of the one learned from all; it serves this reader from memory."""
+        if name.startswith("calibration/") and self.whole.document(name) is not None:
+            return
+        self.whole.put_document(name, value)
 
     def close(self) -> None:
         """Close the connections of this sight; the whole atlas stays open."""

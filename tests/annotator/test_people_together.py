@@ -150,9 +150,11 @@ def test_an_answer_is_written_whole_or_not_at_all(team, member, monkeypatch) -> 
 
 def _dump(atlas: Atlas) -> list[str]:
     connection = atlas.database.connect()
-    lines = [line for line in connection.iterdump() if 'INTO "documents"' not in line]
+    lines = [line for line in connection.iterdump() if line.startswith("INSERT")]
     connection.close()
-    return lines
+    # What reading alone may write is left out: calibrations, and leases of the cells shown.
+    passing = ('INTO "documents"', 'INTO "people_leases"')
+    return sorted(line for line in lines if not any(word in line for word in passing))
 
 
 @pytest.mark.slow
