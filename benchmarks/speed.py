@@ -25,9 +25,11 @@ from PIL import Image
 
 from benchmarks.report import data_folder, table, write_section
 from index import Atlas, CellRecord, NewLabel
+from retrieval.cellview.network import SIDE
 from retrieval.embedding import embed_atlas
+from retrieval.joint import finder_network, trunks_of
 from retrieval.model import Model, load_model, read_model_file, shipped_model_path
-from retrieval.network import EmbeddingNetwork
+from retrieval.precision import restored
 from retrieval.reading.importing import import_source
 
 BATCH = 8
@@ -70,20 +72,33 @@ def bare_decoding(files: list[Path], threads: int) -> None:
 
 
 def bare_forward(batches: int, model: Path, *, folded: Model | None = None) -> float:
-    """Seconds of the network's forward alone at the same batch, eager float32 channels-last.
+    """Seconds of the networks' forward alone at the same batch, eager float32 channels-last.
 
-    With ``folded``, the library's own network with its batch norms folded away.
+    One look of the finder and every trunk, as they were taught; with ``folded``, the library's own
+    with their batch norms folded away.
     """
-    state, metadata = read_model_file(model)
+    small, metadata = read_model_file(model)
     size = metadata["view"]["input_size"]
-    network = EmbeddingNetwork(metadata["backbone"], metadata["dim"], size)
-    network.load_state_dict(state)
-    network.eval().to(memory_format=torch.channels_last)
+    if folded is None:
+        networks = [
+            trunk.eval().to(memory_format=torch.channels_last)
+            for trunk in trunks_of(restored(small), metadata)
+        ]
+        finder = finder_network(small, metadata)
+    else:
+        networks, finder = folded._trunks, folded.finder._network
     batch = torch.rand(BATCH, 3, size, size).contiguous(memory_format=torch.channels_last)
-    forward = network if folded is None else folded._network
+    look = torch.rand(BATCH, 3, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
+    finder = finder.eval().to(memory_format=torch.channels_last)
+
+    def forward() -> None:
+        finder(look)
+        for network in networks:
+            network.pooled(batch)
+
     with torch.inference_mode():
-        forward(batch)
-        return seconds(lambda: [forward(batch) for _ in range(batches)])
+        forward()
+        return seconds(lambda: [forward() for _ in range(batches)])
 
 
 def embed_and_import(work: Path, count: int, repeats: int) -> list[list[object]]:

@@ -219,11 +219,7 @@ def joint_model(small: Mapping[str, torch.Tensor], metadata: dict[str, Any]) -> 
     if model_id(small, preprocessing_of(metadata)) != metadata["id"]:
         return None
     state = restored(small)
-    trunks = []
-    for number, shape in enumerate(metadata["trunks"]):
-        trunk = Trunk(**shape)
-        _filled(trunk, _below(state, f"trunks.{number}."), f"trunk {number}")
-        trunks.append(trunk)
+    trunks = trunks_of(state, metadata)
     projections = [
         Projection(
             each["name"],
@@ -236,6 +232,16 @@ def joint_model(small: Mapping[str, torch.Tensor], metadata: dict[str, Any]) -> 
     network = finder_network(small, metadata)
     finder = CellFinder(fx_optimization.fuse(network.eval())) if network is not None else None
     return JointModel(trunks, projections, finder, metadata)
+
+
+def trunks_of(state: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> list[Trunk]:
+    """The trunks as they were taught, batch norms and all, of a file's restored tensors."""
+    trunks = []
+    for number, shape in enumerate(metadata["trunks"]):
+        trunk = Trunk(**shape)
+        _filled(trunk, _below(state, f"trunks.{number}."), f"trunk {number}")
+        trunks.append(trunk)
+    return trunks
 
 
 def finder_network(
