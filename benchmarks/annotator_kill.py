@@ -15,30 +15,26 @@ from pathlib import Path
 
 from benchmarks.annotator_atlas import build
 from benchmarks.annotator_readers import Reading, Told, lost
-from benchmarks.annotator_server import Server, hire, percentile
+from benchmarks.annotator_server import PATIENCE, Server, hire, percentile
 from benchmarks.report import write_section
 
-LONGEST = 2.5  # seconds after which a server is killed, at most; drawn evenly
-
-
-class Hurried(Reading):
-    """A reader who labels as fast as the server answers, so that a kill hits work under way."""
-
-    def run(self) -> None:
-        """Work until the server is gone."""
-        self._stop.wait = lambda timeout=None: False  # type: ignore[method-assign]
-        super().run()
+LONGEST = 1.5  # seconds after the first label at which a server is killed, at most; drawn evenly
 
 
 def one(server: Server, tokens: list[str], seconds: float, told: Told) -> None:
-    """Let readers work on a running server and kill it after ``seconds``."""
+    """Let readers work on a running server; kill it ``seconds`` after the first label of theirs."""
     stop = threading.Event()
+    before = len(told.labels)
+    hurry = (0.0, 0.0)
     threads = [
-        threading.Thread(target=Hurried(server.port, token, seed, told, stop).run)
+        threading.Thread(target=Reading(server.port, token, seed, told, stop, hurry).run)
         for seed, token in enumerate(tokens)
     ]
     for thread in threads:
         thread.start()
+    begun = time.perf_counter()
+    while len(told.labels) == before and time.perf_counter() - begun < PATIENCE:
+        time.sleep(0.005)
     time.sleep(seconds)
     stop.set()
     server.kill()
@@ -77,7 +73,7 @@ def main() -> None:
         wrong: list[str] = []
         for _ in range(given.kills):
             starts.append(server.start())
-            one(server, tokens, chance.uniform(0.1, LONGEST), told)
+            one(server, tokens, chance.uniform(0, LONGEST), told)
             wrong += half_written(folder)
         starts.append(server.start())  # and after the last it opens by itself as well
         server.kill()
@@ -89,7 +85,7 @@ def main() -> None:
         "Annotator: killed while readers label",
         f"python -m benchmarks.annotator_kill --kills {given.kills}",
         f"{given.readers} readers labelling as fast as the server answers; killed by SIGKILL "
-        f"{given.kills} times, 0.1 to {LONGEST:g} s after it began to answer, and started again."
+        f"{given.kills} times, up to {LONGEST:g} s after the first label, and started again."
         "\n\n"
         f"Labels acknowledged: {len(told.labels):,}; lost: **{len(gone)}** (target 0). Half "
         f"written: **{len(wrong)}** (target 0). Reopened by itself: {len(starts) - 1} of "

@@ -42,11 +42,20 @@ class Told:
 class Reading:
     """One reader who looks at cells and labels them until told to stop."""
 
-    def __init__(self, port: int, token: str, seed: int, told: Told, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        port: int,
+        token: str,
+        seed: int,
+        told: Told,
+        stop: threading.Event,
+        thinking: tuple[float, float] = THINKING,
+    ) -> None:
         self._client = Client(port, token)
         self._chance = random.Random(seed)
         self._told = told
         self._stop = stop
+        self._thinking = thinking
 
     def run(self) -> None:
         """Work until the stop is called or the server is gone."""
@@ -57,7 +66,7 @@ class Reading:
             following = json.loads(body) if status == 200 else self._failed("next", status, body)
             while not self._stop.is_set() and following and following["cell"]:
                 following = self._one(following)
-                self._stop.wait(self._chance.uniform(*THINKING))
+                self._stop.wait(self._chance.uniform(*self._thinking))
         except ServerGoneError as error:
             if not self._stop.is_set():
                 self._told.errors.append(f"gone: {error}")

@@ -30,6 +30,14 @@ BUILD = """async (options) => {
 }"""
 
 
+# How far anything has moved by itself since the page was opened.
+SHIFTED = """() => new Promise((done) => {
+  new PerformanceObserver((list) => done(list.getEntries().reduce((sum, e) => sum + e.value, 0)))
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => done(0), 500);
+})"""
+
+
 @pytest.fixture
 def gridded(shown, look):
     """``gridded(**options)``: a page with a grid; how many columns it has."""
@@ -55,6 +63,7 @@ def test_only_tiles_near_the_view_are_in_the_page(gridded) -> None:
     seen, columns = gridded()
     page = seen.page
     assert 0 < page.locator(".tile").count() <= 2 * columns * 12
+    page.evaluate("window.shifts = 0")  # what taking the page's content away has moved
     page.mouse.wheel(0, 20_000)
     page.wait_for_function("window.scrollY > 15000")
     page.wait_for_timeout(300)
@@ -137,6 +146,7 @@ def test_the_cells_page_goes_on_by_itself(annotator, look) -> None:
     page.locator("canvas.tile-drawn").first.wait_for()
     total = int(tile(seen, 1).get_attribute("aria-setsize"))
     assert total == 45
+    assert page.evaluate(SHIFTED) == 0
     page.keyboard.press("End")
     tile(seen, 45).wait_for()
     page.locator("#cells").focus()
