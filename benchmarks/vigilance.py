@@ -181,9 +181,10 @@ def main() -> None:
             )
             print(*rows[-1], f"{time.monotonic() - began:.0f} s", sep="\t", flush=True)
     share = careless / (2 * given.readers)
+    sure = wilson_interval(careless, 2 * given.readers)
     body = (
         f"Readers who accept everything, noticed within {ACTIONS} actions: **{share:.1%}** "
-        f"(to reach: {TARGET:.0%}); 2% of the proposals planted, {NEW} new cells of "
+        f"({sure.low:.3f}–{sure.high:.3f}; to reach: {TARGET:.0%}); 2% of the proposals planted, {NEW} new cells of "
         f"{len(CLASSES)} classes each.\n\n"
         + table(
             (
