@@ -184,8 +184,8 @@ def main() -> None:
     sure = wilson_interval(careless, 2 * given.readers)
     body = (
         f"Readers who accept everything, noticed within {ACTIONS} actions: **{share:.1%}** "
-        f"({sure.low:.3f}–{sure.high:.3f}; to reach: {TARGET:.0%}); 2% of the proposals planted, {NEW} new cells of "
-        f"{len(CLASSES)} classes each.\n\n"
+        f"({sure.low:.3f}–{sure.high:.3f}; to reach: {TARGET:.0%}); 2% of the "
+        f"proposals planted, {NEW} new cells of {len(CLASSES)} classes each.\n\n"
         + table(
             (
                 "accepts unread",
