@@ -82,8 +82,19 @@ def test_the_import_rule_sees_what_it_should() -> None:
 
 
 def without(blocked: tuple[str, ...], statement: str) -> subprocess.CompletedProcess[str]:
-    """Run ``statement`` in a fresh Python in which ``blocked`` packages cannot be imported."""
-    block = f"import sys\nfor name in {blocked!r}: sys.modules[name] = None\n"
+    """Run ``statement`` in a fresh Python in which ``blocked`` packages cannot be imported.
+
+    As if they were not installed: None in ``sys.modules`` would make scipy, which looks there for
+    torch before it knows an array, stumble over it.
+    """
+    block = (
+        "import sys\n"
+        "class Blocked:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] in {blocked!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Blocked())\n"
+    )
     return subprocess.run(
         [sys.executable, "-c", block + statement], cwd=ROOT, capture_output=True, text=True
     )

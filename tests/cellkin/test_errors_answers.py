@@ -323,6 +323,10 @@ def test_map_of_nothing(refused, empty: Path, tmp_path: Path) -> None:
         ("train-epochs-zero", ["--epochs", "0"]),
         ("train-memory-without-pairs", ["--loss", "softmax", "--memory", "100"]),
         ("train-dataset-unknown", ["--dataset", "paintd"]),
+        ("train-view-unknown", ["--view", "cells"]),
+        ("train-source-weight", ["--sources", "painted:0"]),
+        ("train-source-twice", ["--sources", "painted,painted:2"]),
+        ("train-source-unknown", ["--sources", "paintd"]),
         ("train-nothing-to-resume", ["--resume"]),
     ],
 )
