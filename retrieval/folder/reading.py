@@ -4,8 +4,9 @@ Three answers are made without a label: each cell alone, the same diffused over 
 neighbours, and what the folder teaches itself from there. The last helps most folders and harms
 some, most of all where classes are missing or rare. How much of it is believed is decided by a
 witness: in the features of the network that was never taught these classes, do neighbours agree
-with each other more under the one answer or under the other? And by whether the cells would be
-spread over more classes than before, as happens where it teaches itself classes that are not there.
+with each other more under the one answer or under the other? And by whether the shares of the
+classes move far, or the cells spread over more classes than before, as happens where a folder
+teaches itself classes that are not there.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ MOST_BELIEF = 0.8  # weight of what the folder taught itself where nothing speak
 # Chosen on folders drawn from four development laboratories (whole, small, without two classes,
 # with the shares of blood), see docs/new-laboratory.md.
 AGREEMENT, AGREEMENT_WIDTH = -0.04, 0.012  # gain in agreement at which half of it is believed
+SHIFT, SHIFT_WIDTH = 0.13, 0.02  # shift of the classes' shares at which half is believed
 SPREAD, SPREAD_WIDTH = 0.06, 0.03  # rise in the entropy of the shares at which half is believed
 WITNESSES = 8  # neighbours asked
 
@@ -135,8 +137,9 @@ def believe(folder: Folder, diffused: Floats, taught: Floats) -> tuple[float, fl
     before, after = diffused.argmax(axis=1), taught.argmax(axis=1)
     gain = float((after[near] == after[:, None]).mean() - (before[near] == before[:, None]).mean())
     classes = diffused.shape[1]
-    spread = float(
-        np.diff([entropy(np.bincount(top, minlength=classes)) for top in (before, after)])[0]
-    )
+    count = [np.bincount(top, minlength=classes) / len(top) for top in (before, after)]
+    shift = float(np.abs(count[0] - count[1]).sum() / 2)
+    spread = float(entropy(count[1]) - entropy(count[0]))
     weight = expit((gain - AGREEMENT) / AGREEMENT_WIDTH) * expit((SPREAD - spread) / SPREAD_WIDTH)
+    weight *= expit((SHIFT - shift) / SHIFT_WIDTH)
     return float(MOST_BELIEF * weight), gain, spread
