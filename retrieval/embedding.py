@@ -14,7 +14,7 @@ from index.errors import CellKinError
 from index.progress import progress_bar
 from retrieval.cellview import Finding
 from retrieval.described import Described
-from retrieval.finding import cells_in_pages, find_cells, from_row, settle_diameter
+from retrieval.finding import cells_in_pages, find_cells, from_row, mark_even, settle_diameter
 from retrieval.model import Model, atlas_model
 from retrieval.reading.decode import read_cell
 from retrieval.stream import in_batches
@@ -138,15 +138,20 @@ def embed_atlas(
     report = EmbedReport(model.id)
     todo = atlas.without_embedding(model.id, filter)
     usual: dict[str, float | None] = {}
+    uneven: dict[str, float | None] = {}
     if model.finder is not None:
         find_cells(atlas, model, todo, batch_size=batch_size, workers=workers)
-        usual = {
-            name: settle_diameter(atlas, model, name) for name in atlas.datasets()["name"].tolist()
-        }
-        moved = np.setdiff1d(_scaled_otherwise(atlas, model, usual), todo)
+        names = atlas.datasets()["name"].tolist()
+        settled = {name: settle_diameter(atlas, model, name) for name in names}
+        usual = {name: diameter for name, (diameter, _) in settled.items()}
+        uneven = {name: usual[name] for name, (_, even) in settled.items() if not even}
+        moved = np.setdiff1d(_scaled_otherwise(atlas, model, uneven), todo)
         report.again = len(moved)
         todo = np.union1d(todo, moved)
     _describe_cells(atlas, model, todo, usual, report, batch_size, workers)
+    if not report.passed_over:
+        for name in uneven:
+            mark_even(atlas, model, name)
     atlas.sync_index(model.id)
     return report
 

@@ -211,26 +211,35 @@ def usual_diameter(atlas: Atlas, model: Model, dataset: str) -> float | None:
     return float(document["diameter"]) if document is not None else None
 
 
-def settle_diameter(atlas: Atlas, model: Model, dataset: str) -> float | None:
-    """Work out what a data set's cells are scaled by, keep it, and return it; None: by themselves.
+def settle_diameter(atlas: Atlas, model: Model, dataset: str) -> tuple[float | None, bool]:
+    """Work out what a data set's cells are scaled by in pixels, and keep it; None: by themselves.
 
     It is the median of the cells found. From ENOUGH cells on it stays as it is, so that cells of
     one data set can be compared whenever they came; before that it follows a median that has
-    moved by more than MOVED, and what was described by the old one is to be described anew.
+    moved by more than MOVED. The second value says whether all cells described so far are known
+    to be scaled by it (``mark_even``); those that are not are to be described anew.
     """
     if model.finder_id is None:
-        return None
+        return None, True
     name = document_name(model.id, dataset)
     kept = atlas.document(name)
-    if kept is not None and kept["cells"] >= ENOUGH:
-        return float(kept["diameter"])
-    _, values = atlas.findings(model.finder_id, CellFilter(datasets=(dataset,)))
-    settled = _settled(kept, values)
-    if settled is None:
-        return None
-    if settled != kept:
-        atlas.put_document(name, settled)
-    return float(settled["diameter"])
+    if kept is None or kept["cells"] < ENOUGH:
+        _, values = atlas.findings(model.finder_id, CellFilter(datasets=(dataset,)))
+        settled = _settled(kept, values)
+        if settled is None:
+            return None, True
+        if settled != kept:
+            atlas.put_document(name, settled)
+        kept = settled
+    return float(kept["diameter"]), bool(kept.get("even", False))
+
+
+def mark_even(atlas: Atlas, model: Model, dataset: str) -> None:
+    """Note that every described cell of a data set is scaled by its usual diameter."""
+    name = document_name(model.id, dataset)
+    kept = atlas.document(name)
+    if kept is not None and not kept.get("even", False):
+        atlas.put_document(name, {**kept, "even": True})
 
 
 def _settled(kept: dict[str, Any] | None, values: np.ndarray) -> dict[str, Any] | None:
@@ -239,5 +248,5 @@ def _settled(kept: dict[str, Any] | None, values: np.ndarray) -> dict[str, Any] 
         return kept
     count = int((values[:, FINDING.index("found")] > 0).sum())
     if kept is not None and abs(median / kept["diameter"] - 1) <= MOVED:
-        return {"diameter": kept["diameter"], "cells": count}
-    return {"diameter": median, "cells": count}
+        return {**kept, "cells": count}
+    return {"diameter": median, "cells": count, "even": False}
