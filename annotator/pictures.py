@@ -32,6 +32,7 @@ THUMBNAIL = 192  # longer side in pixels: 96 CSS pixels on a dense screen
 HASH_SHOWN = 16  # hexadecimal digits of the hash in an address: 64 bits
 KEPT_FULL = 64 << 20  # bytes of full pictures kept in memory, and of thumbnails
 KEPT_SMALL = 32 << 20
+REMEMBERED = 100_000  # cells of which the hash is remembered: some 20 MB
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Pictures:
         self._full = _Recent(KEPT_FULL)
         self._small = _Recent(KEPT_SMALL)
         self._folder = Path(atlas.path) / "thumbnails"
+        self._hashes: dict[int, str] = {}  # of the cells whose thumbnail was asked for
 
     def full(self, cell: Cell) -> bytes:
         """PNG of the whole picture. Raises ImageError where the file is gone or changed."""
@@ -96,14 +98,12 @@ class Pictures:
 
     def thumbnail(self, cell: Cell) -> bytes:
         """WebP of at most THUMBNAIL pixels a side. Raises ImageError as ``full``."""
-        known = self._small.get(cell.sha256)
+        if len(self._hashes) >= REMEMBERED:
+            self._hashes.clear()
+        self._hashes[cell.id] = cell.sha256
+        known = self._small.get(cell.sha256) or self._stored(cell.sha256)
         if known is not None:
             return known
-        file = self._folder / cell.sha256[:2] / f"{cell.sha256}-{THUMBNAIL}.webp"
-        try:
-            return self._small.put(cell.sha256, file.read_bytes())
-        except OSError:
-            pass  # not made yet
         image = Image.fromarray(self._pixels(cell))
         image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
         out = io.BytesIO()
@@ -111,12 +111,32 @@ class Pictures:
         data = out.getvalue()
         # An atlas that may only be read, or a full disk, costs time but no answer.
         with contextlib.suppress(OSError):
-            _write(file, data)
+            _write(self._file(cell.sha256), data)
         return self._small.put(cell.sha256, data)
+
+    def _file(self, sha256: str) -> Path:
+        return self._folder / sha256[:2] / f"{sha256}-{THUMBNAIL}.webp"
+
+    def _stored(self, sha256: str) -> bytes | None:
+        """The thumbnail that was made before, None where none was."""
+        try:
+            return self._small.put(sha256, self._file(sha256).read_bytes())
+        except OSError:
+            return None
 
     def _pixels(self, cell: Cell) -> np.ndarray:
         """The proved pixels of a cell, uint8 [H, W, 3]. Raises ImageError."""
         return read_cell(self._atlas, cell)
+
+    def kept_thumbnail(self, cell_id: int, digest: str) -> bytes | None:
+        """The thumbnail of a cell, if it was given before, without asking the catalogue.
+
+        The pixels of a cell never change, so neither does this. ``digest`` begins its hash.
+        """
+        sha256 = self._hashes.get(cell_id, "")
+        if not digest or sha256[:HASH_SHOWN] != digest:
+            return None
+        return self._small.get(sha256) or self._stored(sha256)
 
     def state(self, cell: Cell) -> PictureState:
         """Whether the picture can be shown, found by reading it."""

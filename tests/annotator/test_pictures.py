@@ -114,3 +114,15 @@ def test_memory_for_pictures_is_bounded_by_bytes() -> None:
     kept.put("large", b"x" * 50)
     assert kept.get("large")
     assert kept.get("b") is None
+
+
+def test_a_thumbnail_given_before_costs_no_look_up(opened: Atlas) -> None:
+    pictures = Pictures(opened)
+    cell = opened.cell(1)
+    digest = cell.sha256[:16]
+    assert pictures.kept_thumbnail(1, digest) is None
+    data = pictures.thumbnail(cell)
+    assert pictures.kept_thumbnail(1, digest) == data
+    assert pictures.kept_thumbnail(1, "") is None
+    assert pictures.kept_thumbnail(1, "0" * 16) is None
+    assert pictures.kept_thumbnail(2, digest) is None
