@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,36 @@ def test_downloads_are_csv_files_with_a_name(browser) -> None:
         assert answer.mimetype == "text/csv"
         assert f'filename="atlas-{what}.csv"' in answer.headers["Content-Disposition"]
         assert len(answer.text.splitlines()) == 25
+
+
+@pytest.mark.parametrize("form", ["csv", "coco", "huggingface"])
+def test_an_export_is_a_zip_with_its_card_that_comes_in_again(browser, form: str) -> None:
+    answer = browser.get(f"/api/v1/export/{form}.zip?dataset=lab&licence=CC0")
+    assert answer.mimetype == "application/zip"
+    assert f'filename="atlas-{form}.zip"' in answer.headers["Content-Disposition"]
+    data = answer.data
+    assert int(answer.headers["Content-Length"]) == len(data)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert "CC0" in archive.read(f"{form}/README.md").decode()
+    seen = send(browser, data, "yes", f"{form}.zip")
+    assert (seen.json["labels"], seen.json["passed_over"]) == (24, 0)
+
+
+def test_an_export_without_pictures_and_of_a_consensus(browser) -> None:
+    answer = browser.get("/api/v1/export/folders.zip?pictures=no&consensus=yes")
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        assert archive.namelist() == ["folders/README.md"]
+
+
+def test_formats_are_listed_and_others_refused(browser) -> None:
+    names = [each["name"] for each in browser.get("/api/v1/formats").json["formats"]]
+    assert names[:2] == ["csv", "coco"]
+    assert browser.get("/api/v1/export/odd.zip", 400).json["error"]["type"] == "export"
+    assert browser.get("/api/v1/export/csv.zip?consensus=maybe", 400).json["error"]
+
+
+@pytest.mark.parametrize("name", ["../../labels.csv", "a\\b\\labels.csv", "..", "ä\0.csv"])
+def test_an_upload_lies_under_no_name_of_the_senders(browser, name: str) -> None:
+    answer = send(browser, "cell,class\n25,monocyte\n", "yes", name)
+    assert answer.status_code in (200, 400, 422)
+    assert answer.status_code == 200 or "error" in answer.json
