@@ -19,7 +19,9 @@ def cells(atlas: Atlas, tmp_path: Path) -> np.ndarray:
     """Ids of twelve cells of two data sets, under models a and b."""
     for name, count in (("one", 8), ("two", 4)):
         atlas.add_dataset(name, "/pictures")
-        records = (CellRecord(f"{n}.png", f"{len(name) + count:03x}{n:061x}", 30, 30) for n in range(count))
+        records = (
+            CellRecord(f"{n}.png", f"{len(name) + count:03x}{n:061x}", 30, 30) for n in range(count)
+        )
         atlas.add_cells(name, records)
     (tmp_path / "m").write_bytes(b"m")
     for name in "ab":
