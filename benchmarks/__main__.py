@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.report import data_folder, imagenet_weights
 
-PARTS = ("home", "losses", "speed", "memory", "vigilance", "exploring")
+PARTS = ("home", "losses", "speed", "memory", "vigilance", "trust", "exploring")
 
 
 def main() -> None:

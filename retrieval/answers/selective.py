@@ -21,6 +21,7 @@ from scipy.stats import beta
 RISK = 0.005  # of the answers given, at most this share may be wrong ...
 CONFIDENCE = 0.95  # ... with this confidence
 STEPS = 40
+START = 0.66  # share of the cells that the strictest threshold tried answers at most
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,15 @@ def learn_threshold(
 ) -> Threshold:
     """The laxest threshold on ``scores`` [N] whose risk is shown to be at most ``risk``.
 
-    wrong_at: gives [N] bool, which answers would be wrong at a threshold. The strictest threshold
-    tried answers half the cells, or as many as can prove the risk with one error among them if
-    that is more: one mislabelled cell shall not forbid every answer.
+    wrong_at: gives [N] bool, which answers would be wrong at a threshold. See ``first_tried`` for
+    the strictest threshold tried.
     """
     score = np.asarray(scores, dtype=np.float64)
     ordered = np.sort(score[np.isfinite(score)])[::-1]
     least = cells_to_prove(risk, 0, confidence)
     if len(ordered) < least:
         return Threshold()
-    start = min(max(len(ordered) // 2, cells_to_prove(risk, 1, confidence)), len(ordered))
+    start = first_tried(len(ordered), risk, confidence)
     best = Threshold()
     for cells in np.unique(np.linspace(start, len(ordered), STEPS).astype(int)):
         tried = _measure(score, float(ordered[cells - 1]), wrong_at, confidence)
@@ -81,6 +81,19 @@ def learn_threshold(
             break
         best = Threshold(tried.value, tried.cells, tried.wrong, tried.bound, True)
     return best
+
+
+def first_tried(cells: int, risk: float = RISK, confidence: float = CONFIDENCE) -> int:
+    """How many of ``cells`` the strictest threshold tried answers: half, or more to allow errors.
+
+    It may have as many wrong answers as START of the cells can carry: a mislabelled cell among the
+    surest shall not forbid every answer. It depends on the number of cells alone, so it is fixed
+    beforehand as the test wants it. At least what proves the risk without an error.
+    """
+    wrong = 0
+    while cells_to_prove(risk, wrong + 1, confidence) <= START * cells:
+        wrong += 1
+    return max(cells // 2, cells_to_prove(risk, wrong, confidence))
 
 
 def measure_threshold(

@@ -15,6 +15,7 @@ from retrieval.answers.selective import (
     RISK,
     Threshold,
     cells_to_prove,
+    first_tried,
     learn_threshold,
     measure_threshold,
     risk_bound,
@@ -120,6 +121,14 @@ def test_bounds_at_the_ends_and_the_cells_to_prove():
     assert cells_to_prove() == 598
     assert cells_to_prove(wrong=1) == 947
     assert risk_bound(0, 598) <= RISK < risk_bound(0, 597)
+
+
+def test_the_strictest_threshold_leaves_room_for_mislabelled_cells():
+    assert [first_tried(n) for n in (598, 1000, 1500, 2100, 5000)] == [598, 598, 947, 1258, 3138]
+    for n in range(600, 6000, 100):
+        start = first_tried(n)
+        assert n // 2 <= start <= n
+        assert risk_bound(0, start) <= RISK
 
 
 def test_a_threshold_separates_what_is_safe():
