@@ -50,6 +50,8 @@ def command(
             {
                 "model": report.model_id,
                 "embedded": report.embedded,
+                "again": report.again,
+                "no_cell": report.no_cell,
                 "seconds": round(seconds, 3),
                 "passed_over": [
                     {"file": file, "reason": reason} for file, reason in report.passed_over
@@ -61,6 +63,10 @@ def command(
     click.echo(
         f"{report.embedded} cells embedded under model {report.model_id[:12]} in {seconds:.1f} s"
     )
+    if report.again:
+        click.echo(f"{report.again} of them anew: the usual size of their data set has moved")
+    if report.no_cell:
+        click.echo(f"{report.no_cell} show no cell that could be found: taken as they are")
     for file, reason in report.passed_over[:20]:
         click.echo(f"passed over {file}: {reason}", err=True)
     if len(report.passed_over) > 20:
