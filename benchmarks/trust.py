@@ -1,9 +1,9 @@
 """How far answers can be trusted: calibration, sets, decisions, novelty, alarm, expectation.
 
-References are PBC's train split and four fifths of BCCD and Raabin; the other fifths calibrate, as in
-an atlas. At home all but a twentieth of PBC's val split calibrate and the rest is measured, in turn.
-TECOM, RVPBS, PBITES and JHU are laboratories the model has not seen. Expected accuracy: as shipped,
-and the line fitted anew without each laboratory, beside other estimators.
+PBC's train split and four fifths of BCCD and Raabin are the references; the other fifths calibrate.
+At home all but a twentieth of PBC's val split calibrate and the rest is measured, in turn. TECOM,
+RVPBS, PBITES and JHU are laboratories the model has not seen. Expected accuracy: as shipped, and
+with a line fitted without the laboratory, beside other estimators.
 
     python -m benchmarks.trust [--model FILE] [--work FOLDER] [--swap N]
 """

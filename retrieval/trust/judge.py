@@ -28,12 +28,17 @@ from retrieval.trust.novelty import ALERT, LEAST_KNOWN, NoveltyModel
 class Readings:
     """What read-outs say of N cells, probabilities [N, C] each.
 
-    informed: the one that answers. alone: each cell by itself; None where that is the one that
-    answers.
+    informed: the one that answers. alone: each cell by itself; None, or the same, where that is the
+    one that answers.
     """
 
     informed: ArrayLike
     alone: ArrayLike | None = None
+
+    @property
+    def single(self) -> bool:
+        """Whether cells answered one by one."""
+        return self.alone is None or np.array_equal(self.informed, self.alone)
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,8 @@ class Judge:
     ) -> Judgement:
         """Judge N cells of one set by its ``readings`` and, where it has some, its own labels."""
         raw = np.asarray(readings.informed, dtype=np.float64)
-        base = self.trust(readings.alone is None)
+        single = readings.single
+        base = self.trust(single)
         novelty = self.novelty
         alarm = self.alarm(cells, base.calibrator.apply(raw).argmax(axis=1))
         expected, trust = None, base
@@ -177,7 +183,6 @@ class Judge:
                 own = cells[np.asarray(labels.rows, dtype=np.int64)]
                 novelty = novelty.among(own.vectors, self._features(own))
         if trust.source != "labels":
-            single = readings.alone is None
             expected = expect_accuracy(raw, single=single, gap=self._gap(single))
             if expected is not None:
                 trust = trust.without_labels(raw, expected.accuracy, not alarm.unlike)

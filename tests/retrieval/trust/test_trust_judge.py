@@ -95,6 +95,8 @@ def test_single_pictures_have_a_trust_of_their_own(bench, judge):
     assert found.alarm.unlike is None
     assert judge.trust(alone=True) is not judge.trust()
     assert found.trust is judge.trust(alone=True)
+    same = judge.judge(described(truth, 14)[:5], Readings(p[:5], p[:5]))
+    assert same.trust is judge.trust(alone=True)
 
 
 def test_what_a_program_reads(bench, judge):
