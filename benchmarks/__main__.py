@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.report import data_folder, imagenet_weights
 
-PARTS = ("home", "losses", "speed", "memory", "vigilance", "trust", "exploring")
+PARTS = ("home", "laboratories", "losses", "speed", "memory", "vigilance", "trust", "exploring")
 
 
 def main() -> None:
