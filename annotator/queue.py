@@ -44,6 +44,8 @@ REFRESH = 20  # labels after which the order is worked out again
 PROMISED = 3  # cells at the head that a new order leaves where they are
 COVERED = 2000  # labelled cells by which it is judged what is covered already
 LOW = 5  # cells left in the ranking when it is worked out again
+# Sixteen readers' queues ranked side by side would leave no time for the readers' own requests.
+_ONE_AT_A_TIME = threading.Semaphore(1)
 
 
 class Queue:
@@ -237,7 +239,8 @@ class Queue:
 
     def _refresh(self, turn: int) -> None:
         try:
-            ranked, left_out = self._ranking(POOL, turn)
+            with _ONE_AT_A_TIME:
+                ranked, left_out = self._ranking(POOL, turn)
         except Exception:  # the thread has no caller; the old order stays good
             log.exception("could not work out the order of the queue")
             return
