@@ -22,7 +22,7 @@ from retrieval.answers.tree import Ancestry
 from retrieval.answers.voting import Booleans, Floats, Integers
 from retrieval.trust.errors import TrustError
 from retrieval.trust.prior import estimate_prior
-from retrieval.trust.probability import Calibrator, balance_weights, cross_fitted
+from retrieval.trust.probability import Calibrator, balance_weights, cross_fitted, same_winner
 from retrieval.trust.sets import ConformalSets
 
 FEWEST_LABELS = 20  # labels of a laboratory from which its own sets are learned
@@ -88,7 +88,7 @@ class Trust:
                 f"probabilities have shape {shape}, allowed is [N, {len(self.classes)}]",
                 "learn the trust again for these classes",
             )
-        p = self.calibrator.apply(probabilities)
+        p = same_winner(probabilities, self.calibrator.apply(probabilities))
         top = p.argmax(axis=1).astype(np.int64)
         strange = np.zeros(len(p), dtype=bool)
         novel = np.full(len(p), 0.5)

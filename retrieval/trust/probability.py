@@ -128,6 +128,20 @@ class Calibrator:
         return Calibrator(high, self.offsets, self.floor)
 
 
+def same_winner(before: ArrayLike, after: ArrayLike) -> Floats:
+    """``after`` [N, C] with its largest value of each row where ``before`` [N, C] has its own.
+
+    Calibration says how sure an answer is, not what it is: offsets learned where lymphocytes were
+    many must not rename the monocytes of the next laboratory. Where they would, the two classes
+    exchange their probabilities.
+    """
+    kept = np.array(after, dtype=np.float64)
+    rows = np.arange(len(kept))
+    was, now = np.asarray(before).argmax(axis=1), kept.argmax(axis=1)
+    kept[rows, was], kept[rows, now] = kept[rows, now], kept[rows, was]
+    return kept
+
+
 def cross_fitted(
     probabilities: ArrayLike,
     truth: ArrayLike,

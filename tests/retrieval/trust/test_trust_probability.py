@@ -7,7 +7,7 @@ import pytest
 
 from retrieval.evaluation.calibration import calibration_metrics
 from retrieval.trust import Calibrator, TrustError, cross_fitted, estimate_prior
-from retrieval.trust.probability import balance_weights, folds_of
+from retrieval.trust.probability import balance_weights, folds_of, same_winner
 
 
 def ece(p, truth):
@@ -156,3 +156,12 @@ def test_a_share_moves_by_a_bounded_factor(bench):
     assert found.believed
     assert found.shares.max() < 0.95
     assert found.shares.min() >= 0.2 / 4 / 1.5
+
+
+def test_offsets_of_one_laboratory_do_not_rename_the_cells_of_the_next() -> None:
+    raw = np.random.default_rng(5).dirichlet(np.full(4, 0.6), 300)
+    calibrated = Calibrator(0.3, (1.5, -1.0, -0.5, 0.0), 0.01).apply(raw)
+    assert (calibrated.argmax(1) != raw.argmax(1)).mean() > 0.1
+    kept = same_winner(raw, calibrated)
+    assert (kept.argmax(1) == raw.argmax(1)).all()
+    assert np.allclose(np.sort(kept, axis=1), np.sort(calibrated, axis=1))
