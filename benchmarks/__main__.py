@@ -7,7 +7,20 @@ import sys
 
 from benchmarks.report import data_folder, imagenet_weights
 
-PARTS = ("home", "laboratories", "losses", "speed", "memory", "vigilance", "trust", "exploring")
+PARTS = (
+    "home",
+    "laboratories",
+    "losses",
+    "speed",
+    "memory",
+    "vigilance",
+    "trust",
+    "exploring",
+    "annotator_pages",
+    "annotator_fresh",
+    "annotator_readers",
+    "annotator_kill",
+)
 
 
 def main() -> None:
