@@ -88,7 +88,9 @@ class Trust:
                 f"probabilities have shape {shape}, allowed is [N, {len(self.classes)}]",
                 "learn the trust again for these classes",
             )
-        p = same_winner(probabilities, self.calibrator.apply(probabilities))
+        p = self.calibrator.apply(probabilities)
+        if not self.labels:  # labels of its own may rename cells, those of others may not
+            p = same_winner(probabilities, p)
         top = p.argmax(axis=1).astype(np.int64)
         strange = np.zeros(len(p), dtype=bool)
         novel = np.full(len(p), 0.5)
