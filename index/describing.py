@@ -164,6 +164,22 @@ class DescribingPart(KeepingPart):
         scores = _unpacked([row[2] for row in rows]).astype(np.float32)
         return ids, features, scores
 
+    def features_of(
+        self, model_id: str, cell_ids: Iterable[int]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The same as ``features`` of those of ``cell_ids`` that have some under a model."""
+        query = (
+            select(features_table.c.cell_id, features_table.c.features, features_table.c.scores)
+            .join(models, models.c.id == features_table.c.model_id)
+            .where(models.c.name == model_id, features_table.c.cell_id.in_(among(cell_ids)))
+            .order_by(features_table.c.cell_id)
+        )
+        with self.database.read() as connection:
+            rows = self.database.tuples(connection, query)
+        ids = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+        scores = _unpacked([row[2] for row in rows]).astype(np.float32)
+        return ids, _unpacked([row[1] for row in rows]), scores
+
     def scaled_by(
         self, model_id: str, filter: CellFilter | None = None
     ) -> tuple[np.ndarray, np.ndarray]:

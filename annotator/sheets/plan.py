@@ -11,6 +11,7 @@ from index.checks import SHEET, Check
 from index.sheet_records import CORRECTED, FAILED, KEPT, PASSED, SHOWN, TAKEN_OUT, Outcome
 
 SMALLEST = 12  # cells of the first sheet of all
+FOREIGN = 2.0  # foreign cells to be expected on a sheet: more are tedious to take out
 PAGE = 60  # cells looked at on one sheet at most
 LARGEST = 400  # cells of a sheet, those folded away included
 FEWEST = 6  # cells worth a sheet; fewer are quicker one by one
@@ -18,6 +19,7 @@ LOOKED_AT = 20  # sure cells of a folded sheet that are shown all the same, draw
 BORROWED = 6.0  # cells' worth of belief that a class is like the others, until it has shown itself
 SHOWN_ITSELF = 20  # cells of a class looked at before any of it may be folded away
 CATCH_RATE = 0.7  # of foreign cells noticed at a glance, until it is measured; see docs/sheets.md
+MODEST = 8.0  # how many times as much doubt the probabilities tell as there is
 PRIOR_CHECKS = 20  # planted checks that CATCH_RATE counts for
 UNREAD = 0.3  # catch rate of a reader who seems to have stopped reading
 SHARED = 0.2  # of the doubt, the part spent on cells in sight; the rest is for folded ones
@@ -39,8 +41,11 @@ class Aim:
 
     @property
     def sure(self) -> float:
-        """The probability from which a cell counts as sure: the doubt that a glance makes good."""
-        return 1.0 - min(self.allowed / (1.0 - CATCH_RATE), 0.5)
+        """The probability from which a cell counts as sure.
+
+        The probabilities of ``scores`` are modest: of cells at .9 one in a hundred is foreign.
+        """
+        return 1.0 - min(MODEST * self.allowed, 0.4)
 
 
 @dataclass(frozen=True)
@@ -210,18 +215,18 @@ def plan(
 ) -> Plan:
     """What the record allows the next sheet of class ``code``.
 
-    A sheet is as large as one on which a single foreign cell is expected, from SMALLEST to PAGE.
+    A sheet is as large as one on which FOREIGN foreign cells are expected, from SMALLEST to PAGE.
     Cells may be folded away as long as all that is accepted then keeps the target, and the class
     itself has shown nothing else. ``careful`` (a part of a sheet that failed) and a low catch rate
     make sheets smaller and checks more frequent. ``pending`` cells are folded away on open sheets.
     """
     tally = record.of_class(code)
     expected = record.expected(code, catch_rate)
-    shown = int(min(max(1.0 / expected, SMALLEST), PAGE))
-    checks = 2 if tally.failed or tally.seen < SHOWN_ITSELF else 1
+    shown = int(min(max(FOREIGN / expected, SMALLEST), PAGE))
+    checks = 2 if careful or tally.failed or (shown > SMALLEST and tally.checked < 2) else 1
     if careful or catch_rate < LOW_CATCH_RATE:
         shown = max(shown // 2, FEWEST)
-        return Plan(shown, shown, 2 * checks, catch_rate, expected, wary=True)
+        return Plan(shown, shown, max(checks, 2), catch_rate, expected, wary=True)
     if fold and tally.seen >= SHOWN_ITSELF and expected <= 2 * aim.allowed:
         spare = record.foldable(aim, catch_rate) - pending
         total = min(LOOKED_AT + spare, LARGEST)

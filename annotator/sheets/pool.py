@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from annotator.sheets.scores import VOTERS, Integers, Scores, Vectors, score
+from annotator.sheets.scores import (
+    VOTERS,
+    Integers,
+    Scores,
+    Taught,
+    Vectors,
+    evenly,
+    probabilities,
+)
+from annotator.sheets.shelf import Shelf
 from index.records import CellFilter
+from retrieval.folder import Folder
 
 if TYPE_CHECKING:
     from index.atlas import Atlas
@@ -18,14 +28,14 @@ if TYPE_CHECKING:
 Waiting = Callable[[CellFilter], Integers]  # the cells within a filter that wait for a reader
 
 POOL = 4000  # unlabelled cells judged at once; of more a seeded sample is drawn
-TAUGHT = 20_000  # labelled cells they are judged by, those of the data set first
-KEPT = 60_000  # vectors held in memory
+TAUGHT = 20_000  # labelled cells that vote, those of the data set first
+OWN = 4000  # labelled cells of the data set that are adapted to, evenly by class
 
 
 @dataclass(frozen=True)
 class Known:
-    """The labelled cells: ids [R], vectors [R, D], class codes [R], and how many are of the data
-    set."""
+    """The labelled cells: ids [R], vectors [R, D], class codes [R]; the first ``own`` are of the
+    data set."""
 
     ids: Integers
     vectors: Vectors
@@ -52,11 +62,10 @@ class Pool:
         self._k = k
         self._seed = seed
         self._lock = threading.RLock()
-        self._rows: dict[int, int] = {}
-        self._vectors: Vectors = np.zeros((0, 0), dtype=np.float32)
-        self._of_model: str | None = None
-        self._known: dict[str | None, tuple[tuple[object, ...], Known]] = {}
-        self._scores: dict[str | None, tuple[tuple[object, ...], Scores]] = {}
+        self._shelf = Shelf(atlas)
+        self._known: tuple[object, Known] | None = None
+        self._scores: tuple[object, Scores] | None = None
+        self._folder: tuple[bytes, Folder] | None = None
 
     @property
     def model_id(self) -> str | None:
@@ -71,81 +80,92 @@ class Pool:
     def known(self, dataset: str | None) -> Known:
         """The labelled cells by which those of ``dataset`` are judged."""
         with self._lock:
-            state = self.state()
-            held = self._known.get(dataset)
-            if held is None or held[0] != state:
-                held = (state, self._read_known(dataset))
-                self._known = {dataset: held}
-            return held[1]
+            state = (dataset, self.state())
+            if self._known is None or self._known[0] != state:
+                self._known = (state, self._read_known(dataset))
+            return self._known[1]
 
     def scores(self, dataset: str | None) -> Scores:
-        """The unlabelled, embedded cells of ``dataset`` (None: of all) with what is said of them.
+        """The embedded cells of ``dataset`` (None: of all) that wait, with what is said of them.
 
         Of more than POOL a sample, which changes as labels come in.
         """
         with self._lock:
-            state = self.state()
-            held = self._scores.get(dataset)
-            if held is None or held[0] != state:
-                limit = CellFilter(datasets=(dataset,) if dataset else ())
-                ids = self._waits(limit)
+            state = (dataset, self.state())
+            if self._scores is None or self._scores[0] != state:
+                ids = self._waits(_within(dataset))
                 if len(ids) > POOL:
                     turn = self._seed + self.known(dataset).own // 500
                     ids = np.sort(np.random.default_rng(turn).choice(ids, POOL, replace=False))
-                held = (state, self.judge(ids.tolist(), dataset))
-                self._scores = {dataset: held}
-            return held[1]
+                self._scores = (state, self._score(ids.tolist(), dataset))
+            return self._scores[1]
 
     def waiting(self, dataset: str | None) -> set[int]:
         """The cells of a data set (None: of all) that wait for the reader."""
-        return set(self._waits(CellFilter(datasets=(dataset,) if dataset else ())).tolist())
+        return set(self._waits(_within(dataset)).tolist())
+
+    def judge(self, cell_ids: Sequence[int], dataset: str | None) -> Scores:
+        """What the labels say of ``cell_ids``; those without embedding are left out."""
+        with self._lock:
+            found = self.scores(dataset)
+            inside = set(found.ids.tolist())
+            if any(cell not in inside for cell in cell_ids):
+                found = self._score(sorted(inside | set(cell_ids)), dataset)
+            place = {cell: row for row, cell in enumerate(found.ids.tolist())}
+            rows = [place[cell] for cell in cell_ids if cell in place]
+            return found.rows(np.array(rows, dtype=np.int64))
+
+    def _score(self, cell_ids: Sequence[int], dataset: str | None) -> Scores:
+        known = self.known(dataset)
+        ids, cells = self._shelf.take(cell_ids)
+        if not len(ids):
+            return Scores(ids, cells.vectors, (), np.zeros((0, 0)))
+        codes = np.asarray(known.codes[: known.own], dtype=str)
+        own = evenly(np.unique(codes, return_inverse=True)[1], OWN, self._seed)
+        inside = np.union1d(ids, known.ids[own])
+        folder = self._folder_of(inside)
+        taught = Taught(
+            known.vectors,
+            known.codes,
+            np.searchsorted(inside, known.ids[own]),
+            codes[own].tolist(),
+        )
+        classes, found = probabilities(
+            cells.vectors, np.searchsorted(inside, ids), folder, taught, k=self._k
+        )
+        return Scores(ids, cells.vectors, classes, found)
+
+    def _folder_of(self, ids: Integers) -> Folder:
+        """The cells ``ids`` together; the same as long as labels only move cells within them."""
+        key = str(self.model_id).encode() + ids.tobytes()
+        if self._folder is None or self._folder[0] != key:
+            _, cells = self._shelf.take(ids.tolist())
+            self._folder = (key, Folder(cells, self._shelf.space))
+        return self._folder[1]
 
     def _waits(self, limit: CellFilter) -> Integers:
         if self._waiting is not None:
             return self._waiting(limit)
         return self._atlas.cell_ids(replace(limit, labelled=False))
 
-    def judge(self, cell_ids: Sequence[int], dataset: str | None) -> Scores:
-        """What the labels say of ``cell_ids``; those without embedding are left out."""
-        with self._lock:
-            known = self.known(dataset)
-            ids, vectors = self._take(cell_ids)
-            return score(ids, vectors, known.vectors, known.codes, k=self._k, seed=self._seed)
-
     def _read_known(self, dataset: str | None) -> Known:
-        """Labels of the data set first, newest first, then others, TAUGHT in all."""
+        """Labels of the data set first, then others, TAUGHT in all."""
         tree = self._atlas.taxonomy
-        own = self._present(CellFilter(datasets=(dataset,)) if dataset else None)
-        other = {} if dataset is None else self._present(CellFilter(not_datasets=(dataset,)))
+        own = self._atlas.present_labels(_within(dataset))
+        other: dict[int, str] = {}
+        if dataset is not None:
+            other = self._atlas.present_labels(CellFilter(not_datasets=(dataset,)))
         codes = {**own, **other}
         others = sorted(other)
         room = max(TAUGHT - len(own), 0)
         if len(others) > room:
             drawn = np.random.default_rng(self._seed).choice(len(others), room, replace=False)
             others = [others[place] for place in sorted(drawn.tolist())]
-        wanted = [*sorted(own)[-TAUGHT:], *others]
-        ids, vectors = self._take(wanted)
+        mine, _ = self._shelf.take(sorted(own)[-TAUGHT:])
+        ids, cells = self._shelf.take([*mine.tolist(), *others])
         named = tuple(tree.at_level(codes[i], "class") or codes[i] for i in ids.tolist())
-        return Known(ids, vectors, named, len(own))
+        return Known(ids, cells.vectors, named, len(mine))
 
-    def _present(self, limit: CellFilter | None) -> dict[int, str]:
-        return self._atlas.present_labels(limit)
 
-    def _take(self, cell_ids: Sequence[int]) -> tuple[np.ndarray, Vectors]:
-        """Ids and vectors of those of ``cell_ids`` that are embedded, in their order."""
-        model_id = self.model_id
-        if model_id is None:
-            return np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
-        if model_id != self._of_model or len(self._rows) > KEPT:
-            self._rows, self._of_model = {}, model_id
-            self._vectors = np.zeros((0, 0), dtype=np.float32)
-        missing = [cell for cell in cell_ids if cell not in self._rows]
-        if missing:
-            ids, vectors = self._atlas.embeddings_of(model_id, missing)
-            start = len(self._rows)
-            self._rows.update({int(cell): start + i for i, cell in enumerate(ids)})
-            if len(ids):
-                self._vectors = np.vstack([self._vectors, vectors]) if start else vectors
-        here = [cell for cell in cell_ids if cell in self._rows]
-        rows = [self._rows[cell] for cell in here]
-        return np.array(here, dtype=np.int64), self._vectors[rows]
+def _within(dataset: str | None) -> CellFilter:
+    return CellFilter(datasets=(dataset,) if dataset else ())

@@ -1,8 +1,9 @@
 """What the labels so far say of many unlabelled cells at once: the class of each and how surely.
 
-Two answers are averaged: the vote of the nearest labelled neighbours, as everywhere in CellKin, and
-a linear classifier fitted to the labels of the data set, which adapts to a laboratory with the
-first labels. Where they differ neither is sure, and that is what a sheet must know.
+Three answers are averaged. The vote of the nearest labelled neighbours, as everywhere in CellKin;
+the adaptation to the laboratory (``retrieval.folder``), which also learns from the cells without
+labels; and a linear classifier on the same features, which is bolder. Where they differ none is
+sure, and that is what a sheet must know.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from retrieval.answers.voting import count_votes
+from retrieval.folder import Folder, adapt
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 
 VOTERS = 15
-STRENGTH = 100.0  # inverse regularisation of the linear classifier; vectors have length 1
-TAUGHT = 4000  # labels the linear classifier is fitted to, drawn evenly by class
+STRENGTH = 100.0  # inverse regularisation of the linear classifier; its rows have length 1
 _PART = 512  # rows compared at a time, to bound memory
 
 
@@ -60,29 +61,44 @@ class Scores:
         return Scores(self.ids[rows], self.vectors[rows], self.classes, self.probabilities[rows])
 
 
-def score(
-    ids: Integers,
-    vectors: Vectors,
-    taught: Vectors,
-    codes: Sequence[str],
-    *,
-    k: int = VOTERS,
-    seed: int = 0,
-) -> Scores:
-    """Score cells ``ids`` [N] of ``vectors`` [N, D] by labelled ones: ``taught`` [R, D], ``codes``.
+@dataclass(frozen=True)
+class Taught:
+    """R labelled cells: unit vectors [R, D] and class codes [R].
+
+    ``own`` [n] are rows of a folder that holds the labelled cells of the data set itself, and
+    ``own_codes`` [n] their classes.
+    """
+
+    vectors: Vectors
+    codes: Sequence[str]
+    own: Integers
+    own_codes: Sequence[str]
+
+
+def probabilities(
+    vectors: Vectors, rows: Integers, folder: Folder, taught: Taught, *, k: int = VOTERS
+) -> tuple[tuple[str, ...], Floats]:
+    """Classes [C] and probabilities [N, C] of N cells that are ``rows`` [N] of ``folder``.
 
     Without labelled cells there are no classes.
     """
-    if not len(taught):
-        return Scores(ids, vectors, (), np.zeros((len(ids), 0)))
-    classes, columns = np.unique(np.asarray(codes, dtype=str), return_inverse=True)
-    votes = _vote(vectors, taught, columns, len(classes), k)
-    if len(classes) > 1 and len(ids):
-        votes = (votes + _linear(vectors, taught, columns, len(classes), seed)) / 2
-    return Scores(ids, vectors, tuple(classes.tolist()), votes)
+    if not len(taught.codes):
+        return (), np.zeros((len(rows), 0))
+    classes, columns = np.unique(np.asarray(taught.codes, dtype=str), return_inverse=True)
+    answers = [vote(vectors, taught.vectors, columns, len(classes), k)]
+    own = np.searchsorted(classes, np.asarray(taught.own_codes, dtype=str))
+    if len(np.unique(own)) > 1 and len(rows):
+        names = tuple(classes.tolist())
+        adapted = adapt(folder, taught.own, own, names).probabilities
+        if adapted is not None:
+            answers.append(np.asarray(adapted, dtype=np.float64)[rows])
+        points = folder.outside(folder.points)
+        answers.append(linear(points[rows], points[taught.own], own, len(classes)))
+    return tuple(classes.tolist()), np.mean(answers, axis=0)
 
 
-def _vote(vectors: Vectors, taught: Vectors, columns: Integers, classes: int, k: int) -> Floats:
+def vote(vectors: Vectors, taught: Vectors, columns: Integers, classes: int, k: int) -> Floats:
+    """[N, C] the share of the vote that each class has among the k nearest labelled cells."""
     near = min(k, len(taught))
     found = np.zeros((len(vectors), classes))
     for start in range(0, len(vectors), _PART):
@@ -93,25 +109,23 @@ def _vote(vectors: Vectors, taught: Vectors, columns: Integers, classes: int, k:
     return found
 
 
-def _linear(
-    vectors: Vectors, taught: Vectors, columns: Integers, classes: int, seed: int
-) -> Floats:
-    rows = _even(columns, seed)
+def linear(points: Vectors, taught: Vectors, columns: Integers, classes: int) -> Floats:
+    """[N, C] what a logistic regression on labelled rows says of ``points`` [N, E]."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # near enough after 200 steps
-        model = LogisticRegression(C=STRENGTH, max_iter=200).fit(taught[rows], columns[rows])
-    found: Floats = np.zeros((len(vectors), classes))
-    found[:, model.classes_] = model.predict_proba(vectors)
+        model = LogisticRegression(C=STRENGTH, max_iter=200).fit(taught, columns)
+    found: Floats = np.zeros((len(points), classes))
+    found[:, model.classes_] = model.predict_proba(points)
     return found
 
 
-def _even(columns: Integers, seed: int) -> Integers:
-    """At most TAUGHT rows, as evenly by class as they allow."""
-    if len(columns) <= TAUGHT:
+def evenly(columns: Integers, most: int, seed: int) -> Integers:
+    """At most ``most`` rows, as evenly by class as they allow, ascending."""
+    if len(columns) <= most:
         return np.arange(len(columns))
     mixed = np.random.default_rng(seed).permutation(len(columns))
     turn = np.empty(len(columns), dtype=np.int64)
     for column in np.unique(columns):
         mine = mixed[columns[mixed] == column]
         turn[mine] = np.arange(len(mine))
-    return np.sort(np.argsort(turn, kind="stable")[:TAUGHT])
+    return np.sort(np.argsort(turn, kind="stable")[:most])

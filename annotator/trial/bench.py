@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from annotator.trial.reader import Errors, Reader, Times
 from index.errors import CellKinError
+from index.records import CellFilter
+from retrieval.described import Described
+from retrieval.laboratory import described_cells, model_space
 
 if TYPE_CHECKING:
     from index.atlas import Atlas
@@ -25,15 +28,24 @@ class TrialError(CellKinError):
 
 @dataclass(frozen=True)
 class Cells:
-    """N cells of known class: unit vectors [N, D], truth [N] of C classes, the codes of these."""
+    """N cells of known class: what a model says of them, truth [N] of C classes, their codes.
 
-    vectors: NDArray[np.float32]
+    ``about`` is what the model's file says of it: the meaning of its features.
+    """
+
+    described: Described
     truth: NDArray[np.int64]
     classes: tuple[str, ...]
     model_id: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.truth)
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """[N, D] unit vectors."""
+        return self.described.vectors
 
 
 def draw_cells(atlas: Atlas, dataset: str | None, count: int | None, seed: int) -> Cells:
@@ -41,13 +53,12 @@ def draw_cells(atlas: Atlas, dataset: str | None, count: int | None, seed: int) 
 
     Raises TrialError where there are too few or of one class only.
     """
-    from index.records import CellFilter
-
     limit = CellFilter(datasets=(dataset,) if dataset else (), labelled=True)
     model_id = atlas.active_model
-    ids, vectors = (
-        atlas.embeddings(model_id, limit) if model_id else (np.zeros(0, np.int64), np.zeros((0, 0)))
-    )
+    about = next((row.metadata for row in atlas.models() if row.id == model_id), {})
+    ids, described = np.zeros(0, np.int64), Described.plain(np.zeros((0, 0), np.float32))
+    if model_id is not None:
+        ids, described = described_cells(atlas, model_id, model_space(about), limit)
     present = atlas.present_labels(limit)
     named = [atlas.taxonomy.at_level(present[int(each)], "class") for each in ids]
     rows = np.array([i for i, code in enumerate(named) if code is not None], dtype=np.int64)
@@ -61,10 +72,7 @@ def draw_cells(atlas: Atlas, dataset: str | None, count: int | None, seed: int) 
             "import labelled cells and run 'cellkin embed', or name another data set",
         )
     return Cells(
-        vectors[rows].astype(np.float32),
-        truth.astype(np.int64),
-        tuple(classes.tolist()),
-        model_id or "",
+        described[rows], truth.astype(np.int64), tuple(classes.tolist()), model_id or "", about
     )
 
 

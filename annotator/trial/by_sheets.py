@@ -123,6 +123,9 @@ def _fill(bench: Bench, atlas: Atlas) -> np.ndarray:
     ids = atlas.cell_ids()
     weights = bench.folder / "weights"
     weights.write_bytes(b"a trial reads no picture")
-    atlas.add_model(MODEL, weights, {})
-    atlas.add_embeddings(MODEL, ids, bench.cells.vectors)
+    described = bench.cells.described
+    atlas.add_model(MODEL, weights, dict(bench.cells.about))
+    atlas.add_embeddings(MODEL, ids, described.vectors)
+    if described.features.shape[1]:
+        atlas.add_features(MODEL, ids, described.features, described.scores)
     return ids

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from annotator.sheets.scores import score
+from annotator.sheets.scores import Taught, probabilities
 from annotator.trial.bench import Bench
+from retrieval.folder import Folder
+from retrieval.laboratory import model_space
 
 AGAIN = 25  # labels after which the proposals are worked out again
 
@@ -19,19 +21,17 @@ def without_proposals(bench: Bench) -> None:
 
 def with_proposals(bench: Bench) -> None:
     """Every cell singly in random order, with what the labels so far say of it in sight."""
-    order = np.random.default_rng(bench.seed).permutation(len(bench.cells))
-    codes = np.arange(len(bench.cells.classes)).astype(str)
+    cells = bench.cells
+    folder = Folder(cells.described, model_space(cells.about))
+    order = np.random.default_rng(bench.seed).permutation(len(cells))
+    codes = np.array([f"{column:03}" for column in range(len(cells.classes))])
     for start in range(0, len(order), AGAIN):
         rows = order[start : start + AGAIN]
-        taught = np.flatnonzero(bench.given >= 0)
-        scores = score(
-            rows,
-            bench.cells.vectors[rows],
-            bench.cells.vectors[taught],
-            codes[bench.given[taught]].tolist(),
-            seed=bench.seed,
-        )
+        known = np.flatnonzero(bench.given >= 0)
+        named = codes[bench.given[known]].tolist()
+        taught = Taught(cells.vectors[known], named, known, named)
+        classes, found = probabilities(cells.vectors[rows], rows, folder, taught)
         for place, cell in enumerate(rows.tolist()):
-            proposed = int(scores.classes[scores.top[place]]) if scores.classes else None
+            proposed = int(classes[found[place].argmax()]) if classes else None
             bench.give(cell, bench.reader.name(cell, proposed))
         bench.mark()

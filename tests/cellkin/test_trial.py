@@ -12,6 +12,7 @@ from annotator.trial import WAYS, Cells, Errors, Reader, Times
 from annotator.trial.bench import Result, TrialError, draw_cells, new_bench, result_of
 from annotator.trial.run import Plan, document, hold
 from index import Atlas, CellRecord, NewLabel
+from retrieval.described import Described
 
 CODES = ("eosinophil", "lymphocyte", "neutrophil")
 NEVER_WRONG = Errors(0.0, 0.0, 0.0, 0.0)
@@ -23,7 +24,8 @@ def some_cells(n: int, spread: float = 0.05, seed: int = 0) -> Cells:
     truth = rng.integers(3, size=n)
     vectors = np.eye(16)[truth] + rng.normal(scale=spread, size=(n, 16))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return Cells(vectors.astype(np.float32), truth.astype(np.int64), CODES)
+    described = Described.plain(vectors.astype(np.float32))
+    return Cells(described, truth.astype(np.int64), CODES)
 
 
 def work(way: str, cells: Cells, folder: Path, errors: Errors = NEVER_WRONG) -> Result:
