@@ -29,7 +29,11 @@ from index.taxonomy import shipped_taxonomy
 from retrieval.answers.calibration import Answers
 from retrieval.answers.tree import Ancestry
 from retrieval.described import Described
-from retrieval.evaluation.calibration import calibration_metrics
+from retrieval.evaluation.calibration import (
+    calibration_metrics,
+    equal_mass_bins,
+    expected_calibration_error,
+)
 from retrieval.evaluation.intervals import wilson_interval
 from retrieval.folder import Folder, FolderReading, Space, adapt, read_folder
 from retrieval.model import Model, load_model, shipped_model_path
@@ -41,7 +45,7 @@ from retrieval.trust.novelty import ALERT
 SOURCES = ("pbc", "bccd", "raabin")
 STRANGE = ("tecom", "rvpbs", "pbites", "jhu")
 A_CLASS = 300  # references of a class and set
-ASIDE = 5  # each so manieth cell of a source without a val split calibrates
+ASIDE = 5  # each fifth cell of a source without a val split calibrates
 DRAWS = 10
 FOLDS = 20  # of PBC's val split: all but one calibrate, one is measured
 
@@ -125,12 +129,9 @@ def part(said: Answers, rows: np.ndarray) -> Answers:
 
 def noise_floor(p: np.ndarray, rng: np.random.Generator, draws: int = 20) -> float:
     """The ECE that perfectly honest probabilities [N, C] would show on so few cells."""
-    count = np.cumsum(p, axis=1)
-    found = []
-    for _ in range(draws):
-        truth = (rng.uniform(size=(len(p), 1)) > count).sum(axis=1).clip(max=p.shape[1] - 1)
-        found.append(calibration_metrics(p / p.sum(1, keepdims=True), truth).ece_equal_mass)
-    return float(np.mean(found))
+    stated = p.max(axis=1)
+    honest = [equal_mass_bins(stated, rng.uniform(size=len(p)) < stated) for _ in range(draws)]
+    return float(np.mean([expected_calibration_error(bins) for bins in honest]))
 
 
 def at_home(bench: Bench) -> list[list[object]]:
@@ -387,9 +388,8 @@ def main() -> None:
         work.mkdir(parents=True, exist_ok=True)
         sets = {name: load_set(name, model, work) for name in SETS}
     bench = Bench(sets, Space(model.feature_parts, model.score_classes))
-    digest = hashlib.sha256()
-    for name in SETS:
-        digest.update(sets[name].cells.vectors.tobytes() + sets[name].classes.tobytes())
+    held = [s.cells.vectors.tobytes() + s.classes.tobytes() for s in sets.values()]
+    digest = hashlib.sha256(b"".join(held))
     text = body(bench, odd.strange_pictures(model), swaps(bench, model, options.swap))
     write_section(
         "trust", "How far to trust an answer", f"python -m benchmarks.trust --swap {options.swap}",
