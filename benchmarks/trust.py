@@ -29,11 +29,7 @@ from index.taxonomy import shipped_taxonomy
 from retrieval.answers.calibration import Answers
 from retrieval.answers.tree import Ancestry
 from retrieval.described import Described
-from retrieval.evaluation.calibration import (
-    calibration_metrics,
-    equal_mass_bins,
-    expected_calibration_error,
-)
+from retrieval.evaluation import calibration as met
 from retrieval.evaluation.intervals import wilson_interval
 from retrieval.folder import Folder, FolderReading, Space, adapt, read_folder
 from retrieval.model import Model, load_model, shipped_model_path
@@ -111,7 +107,7 @@ def figures(said: Answers, truth: np.ndarray) -> dict[str, float]:
     p = said.probabilities
     return {
         "accuracy": float(right.mean()),
-        "ece": calibration_metrics(p, truth).ece_equal_mass,
+        "ece": met.calibration_metrics(p, truth).ece_equal_mass,
         "floor": noise_floor(p, np.random.default_rng(0)),
         "coverage": float(said.members[np.arange(len(truth)), truth].mean()),
         "size": float(size.mean()),
@@ -130,8 +126,8 @@ def part(said: Answers, rows: np.ndarray) -> Answers:
 def noise_floor(p: np.ndarray, rng: np.random.Generator, draws: int = 20) -> float:
     """The ECE that perfectly honest probabilities [N, C] would show on so few cells."""
     stated = p.max(axis=1)
-    honest = [equal_mass_bins(stated, rng.uniform(size=len(p)) < stated) for _ in range(draws)]
-    return float(np.mean([expected_calibration_error(bins) for bins in honest]))
+    honest = [met.equal_mass_bins(stated, rng.uniform(size=len(p)) < stated) for _ in range(draws)]
+    return float(np.mean([met.expected_calibration_error(bins) for bins in honest]))
 
 
 def at_home(bench: Bench) -> list[list[object]]:
