@@ -120,5 +120,5 @@ def test_labels_come_in_with_a_preview(annotator, look, tmp_path) -> None:
     seen.page.get_by_role("button", name="Add these labels").click()
     seen.wait_for("#import-report", "1 label added.")
     with seen.page.expect_download() as download:
-        seen.page.get_by_role("button", name="Present labels").click()
-    assert download.value.suggested_filename == "atlas-labels.csv"
+        seen.page.get_by_role("button", name="Export", exact=True).click()
+    assert download.value.suggested_filename == "atlas-csv.zip"
