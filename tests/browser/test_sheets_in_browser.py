@@ -109,6 +109,7 @@ def test_a_sheet_by_keyboard_alone_then_undone(at_sheets, look) -> None:
         second, third = (cell.cell_id for cell in sheet.displayed[1:3])
         assert atlas.history(second) == []
         assert atlas.present_of([third]) == {third: "monocyte"}
+    seen.page.wait_for_timeout(3000)  # keys are not taken until what comes next is there
     seen.press("u")
     seen.wait_for("#status", "The sheet is taken back.")
     with Atlas.open(at_sheets.atlas) as atlas:
