@@ -30,7 +30,7 @@ from retrieval.described import Described
 from retrieval.joint import Projection, Trunk
 from retrieval.model import load_model
 from retrieval.modelfile import ModelError
-from retrieval.packing import Parts, pack_model
+from retrieval.packing import Parts, components, pack_model
 from retrieval.precision import STORED
 
 CLASSES = (
@@ -81,7 +81,7 @@ def projection(text: str) -> Projection:
     if "matrix" in loaded[0]:
         mean, matrix = loaded[0]["mean"], loaded[0]["matrix"]
     else:
-        mean, matrix = components([sampled(each) for each in loaded], int(width))
+        mean, matrix = components(np.concatenate([sampled(each) for each in loaded]), int(width))
     if len(matrix) != int(width):
         raise ModelError(f"{text} gives {len(matrix)} rows", "give the width of the matrix")
     as_tensor = (torch.from_numpy(np.asarray(each, np.float32)) for each in (mean, matrix))
@@ -98,15 +98,6 @@ def sampled(arrays: dict[str, np.ndarray]) -> np.ndarray:
         for label in np.unique(arrays["y"])
     ]
     return arrays["h"][np.concatenate(rows)].astype(np.float64)
-
-
-def components(parts: list[np.ndarray], width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean [W] and the first ``width`` principal components [width, W] of all rows of ``parts``."""
-    rows = np.concatenate(parts)
-    mean = rows.mean(0)
-    values, vectors = np.linalg.eigh(np.cov((rows - mean).T))
-    print(f"{width} of {len(values)} components: {values[-width:].sum() / values.sum():.4f}")
-    return mean, vectors[:, ::-1][:, :width].T
 
 
 def compared(full: Described, small: Described) -> str:

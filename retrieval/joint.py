@@ -220,15 +220,7 @@ def joint_model(small: Mapping[str, torch.Tensor], metadata: dict[str, Any]) -> 
         return None
     state = restored(small)
     trunks = trunks_of(state, metadata)
-    projections = [
-        Projection(
-            each["name"],
-            tuple(each["trunks"]),
-            state[f"projections.{number}.mean"],
-            state[f"projections.{number}.matrix"],
-        )
-        for number, each in enumerate(metadata["projections"])
-    ]
+    projections = projections_of(state, metadata)
     network = finder_network(small, metadata)
     finder = CellFinder(fx_optimization.fuse(network.eval())) if network is not None else None
     return JointModel(trunks, projections, finder, metadata)
@@ -242,6 +234,21 @@ def trunks_of(state: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) ->
         _filled(trunk, _below(state, f"trunks.{number}."), f"trunk {number}")
         trunks.append(trunk)
     return trunks
+
+
+def projections_of(
+    state: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]
+) -> list[Projection]:
+    """The projections of a file's restored tensors."""
+    return [
+        Projection(
+            each["name"],
+            tuple(each["trunks"]),
+            state[f"projections.{number}.mean"],
+            state[f"projections.{number}.matrix"],
+        )
+        for number, each in enumerate(metadata["projections"])
+    ]
 
 
 def finder_network(

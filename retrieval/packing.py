@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from retrieval.cellview import CellUNet
@@ -75,6 +76,16 @@ def pack_model(path: Path, parts: Parts, *, stored: str = "int8") -> str:
     identity = model_id(small, preprocessing_of(metadata))
     write_model_file(path, small, {**metadata, "id": identity, "about": dict(parts.about)})
     return identity
+
+
+def components(rows: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean [W] and the first ``width`` principal components [width, W] of ``rows`` [N, W].
+
+    ``width`` is at most W and at most N - 1, beyond which nothing varies.
+    """
+    mean = rows.mean(0)
+    _, vectors = np.linalg.eigh(np.cov((rows - mean).T))
+    return mean, vectors[:, ::-1][:, :width].T
 
 
 def _under(prefix: str, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -248,6 +248,7 @@ class Trainer:
                     how,
                     rng,
                     self._surroundings(rows),
+                    self.device,
                 )
                 classes = torch.from_numpy(data.class_of[rows]).to(self.device)
                 labels = torch.from_numpy(data.label_of[rows]).to(self.device)

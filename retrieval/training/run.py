@@ -26,6 +26,8 @@ from retrieval.training.loop import Outcome, Trainer
 from retrieval.training.options import TrainingError, TrainingOptions, parse_sources
 from retrieval.training.start import load_start
 
+MODEL = "model.safetensors"
+
 
 @dataclass(frozen=True)
 class TrainReport:
@@ -150,7 +152,18 @@ def train_atlas(
         trainer = Trainer(network, data, options, folder, facts["precision"] if facts else None)
         outcome = trainer.fit(resume=resume)
         about = _about(data, options, outcome)
-    return _finish(atlas, folder, data, options, outcome, about, activate)
+        # while the pictures are there: a model of cells is packed with directions taken from them
+        model_id = _save(folder / MODEL, data, options, outcome, about)
+    return _finish(atlas, folder, data, options, outcome, about, model_id, activate)
+
+
+def _save(
+    file: Path, data: TrainingSet, options: TrainingOptions, outcome: Outcome, about: dict[str, Any]
+) -> str:
+    view = options.model_view
+    if isinstance(view, CellView):
+        return save_cell_model(file, outcome, data, view, about)
+    return save_model(file, outcome.network, view, about)
 
 
 def _finish(
@@ -160,14 +173,10 @@ def _finish(
     options: TrainingOptions,
     outcome: Outcome,
     about: dict[str, Any],
+    model_id: str,
     activate: bool,
 ) -> TrainReport:
-    file = folder / "model.safetensors"
-    view = options.model_view
-    if isinstance(view, CellView):
-        model_id = save_cell_model(file, outcome, data, view, about)
-    else:
-        model_id = save_model(file, outcome.network, view, about)
+    file = folder / MODEL
     with (folder / "history.csv").open("w", newline="") as handle:
         writer = csv.DictWriter(handle, list(outcome.history[0]))
         writer.writeheader()

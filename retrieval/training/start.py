@@ -11,9 +11,17 @@ import torch
 from index import Atlas
 from retrieval.backbones import BackboneError, backbone
 from retrieval.cellview import CellUNet
-from retrieval.joint import finder_network, first_trunk_state
+from retrieval.joint import (
+    Projection,
+    Trunk,
+    finder_network,
+    first_trunk_state,
+    projections_of,
+    trunks_of,
+)
 from retrieval.model import read_model_file, shipped_model_path
 from retrieval.network import EmbeddingNetwork
+from retrieval.precision import restored
 
 
 def _state_of_file(path: Path, backbone_name: str) -> dict[str, torch.Tensor]:
@@ -53,6 +61,19 @@ def shipped_finder_network() -> CellUNet:
             "train with --view plain",
         )
     return network
+
+
+def shipped_frozen() -> tuple[Trunk, list[Projection]] | None:
+    """The shipped model's trunk that nobody taught, and the projections of it; None without one."""
+    small, metadata = read_model_file(shipped_model_path())
+    state = restored(small)
+    trunks = trunks_of(state, metadata) if "trunks" in metadata else []
+    for number, trunk in enumerate(trunks):
+        if trunk.head is None:
+            return trunk, [
+                each for each in projections_of(state, metadata) if each.trunks == (number,)
+            ]
+    return None
 
 
 def load_start(network: EmbeddingNetwork, weights: str, atlas: Atlas | None = None) -> None:

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from retrieval.training.augment import LEVELS, augment, level, vary_geometry, vary_stain
+from retrieval.training.augment import (
+    DYES,
+    LEVELS,
+    Dice,
+    augment,
+    filter_some,
+    level,
+    vary_dyes,
+    vary_geometry,
+    vary_stain,
+)
 from retrieval.view import View
 
 
@@ -75,3 +85,33 @@ def test_unknown_level_is_refused_with_the_list() -> None:
 
     with pytest.raises(CellKinError, match="unknown augmentation 'wild', allowed is one of none"):
         level("wild")
+
+
+def dice(seed: int = 0) -> Dice:
+    return Dice(np.random.default_rng(seed), torch.device("cpu"))
+
+
+def test_dyes_of_strength_zero_change_nothing() -> None:
+    density = torch.rand(4, 3, 8, 8) * 2
+    assert torch.allclose(vary_dyes(density, 0.0, dice()), density, atol=5e-3)
+
+
+def test_a_dye_alone_stays_one_dye() -> None:
+    """Methylene blue in any amount is varied to one other colour, so nothing of eosin appears."""
+    blue = torch.nn.functional.normalize(torch.tensor(DYES[0]), dim=0)
+    amount = torch.rand(6, 1, 16, 16) + 0.2
+    varied = vary_dyes(amount * blue.view(1, 3, 1, 1), 1.0, dice(1))
+    for picture in varied:
+        values = torch.linalg.svdvals(picture.flatten(1))
+        assert float(values[1] / values[0]) < 0.02
+    assert not torch.allclose(varied, amount * blue.view(1, 3, 1, 1), atol=0.05)
+
+
+def test_a_random_filter_keeps_the_mean_and_spread_of_each_channel_about() -> None:
+    torch.manual_seed(0)
+    pictures = torch.rand(8, 3, 32, 32) * 0.4 + 0.3
+    seen = filter_some(pictures, 1.0, np.random.default_rng(0))
+    assert (seen.mean((2, 3)) - pictures.mean((2, 3))).abs().max() < 0.02
+    assert (seen.std((2, 3)) / pictures.std((2, 3)) - 1).abs().max() < 0.5
+    assert (seen - pictures).abs().mean() > 0.02
+    assert torch.equal(filter_some(pictures, 0.0, np.random.default_rng(0)), pictures)

@@ -11,6 +11,7 @@ import torch
 
 from index import Atlas
 from retrieval.cellview import CellFinder, CellUNet, CellView
+from retrieval.joint import Trunk
 from retrieval.model import load_model
 from retrieval.training import TrainingError, TrainingOptions, cells, data, joint, train_atlas
 from retrieval.training.augment import LEVELS, replace_background, vary_geometry
@@ -157,6 +158,49 @@ def test_a_model_taught_under_the_cell_view_can_be_used(
         assert described.scores.sum(1) == pytest.approx([1, 1], abs=1e-5)
         assert described.leaves.shape[1] == len(model.leaf_classes) > 0
         assert not list(report.folder.glob("*.npy"))
+        # what adapt learns from: its own features, and those of the trunk nobody taught
+        names = [name for name, _ in model.feature_parts]
+        assert names == ["taught", "frozen", "early"]
+        assert described.features.shape[1] == sum(width for _, width in model.feature_parts)
+        assert np.isfinite(described.features).all()
+
+
+def few_pictures(count: int, side: int) -> data.TrainingSet:
+    """Pictures of noise, two classes, two laboratories, a tenth val."""
+    rng = np.random.default_rng(5)
+    classes = np.arange(count) % 2
+    return data.TrainingSet(
+        pictures=rng.integers(0, 255, (count, side, side, 3), dtype=np.uint8),
+        cell_ids=np.arange(count),
+        class_of=classes,
+        classes=["a", "b"],
+        label_of=classes,
+        labels=["a", "b"],
+        leaves_of=torch.eye(2, dtype=torch.bool),
+        is_val=np.arange(count) >= count - count // 10,
+        passed_over=[],
+        laboratories=("first", "second"),
+        laboratory_of=np.arange(count) // 2 % 2,
+    )
+
+
+def test_the_taught_features_are_the_principal_directions_of_what_taught() -> None:
+    torch.manual_seed(0)
+    trunk = Trunk("mobilenet_v2", 32, dim=8).eval()
+    cells_taught = few_pictures(40, 44)
+    view = CellView(32)
+    found = joint.taught_projection(trunk, cells_taught, view)
+    assert found.matrix.shape == (35, 1280)  # 36 cells taught: 35 directions, fewer than asked
+    rows = np.flatnonzero(~cells_taught.is_val)
+    seen = cells_taught.pictures[rows, 6:38, 6:38].astype(np.float32) / 255
+    batch = (seen - np.array(view.mean)) / np.array(view.std)
+    with torch.inference_mode():
+        pooled = trunk.pooled(torch.from_numpy(batch).permute(0, 3, 1, 2).float()).numpy()
+    assert found.mean.numpy() == pytest.approx(pooled.mean(0), abs=1e-4)
+    # all that varies among so few is in so many directions: singular values say the same
+    projected = (pooled - pooled.mean(0)) @ found.matrix.numpy().T
+    naive = np.linalg.svd(pooled - pooled.mean(0), compute_uv=False)[:35]
+    assert np.sqrt((projected**2).sum(0)) == pytest.approx(naive, rel=2e-2, abs=1e-3)
 
 
 def test_a_source_that_is_not_there_is_named(painted_atlas: Path, tmp_path: Path) -> None:
