@@ -218,19 +218,17 @@ def main() -> None:
         for name, each in left
     )
     mean = np.mean([[e.alone, e.folder, e.ten] for _, each in left for e in each], 0)
-    body = "\n".join(
-        [
-            f"One trunk at {SIZE} px, {given.steps} steps of {BATCH}, {given.seeds} seed(s); balanced "
-            "accuracy alone / as a folder / with ten labels a class, open classes, of the classes "
-            "that were taught.",
-            "",
-            table(["taught by", *away, *SOURCES], rows),
-            "",
-            f"The laboratory left out, mean of three: {mean[0]:.3f} / {mean[1]:.3f} / {mean[2]:.3f}. "
-            f"F1 micro / macro of the folder's answers: {f1}. SADA, taught by four and tried on the "
-            "fifth: Acevedo (PBC) .799 / .816, Raabin .874 / .619.",
-        ]
-    )  # fmt: skip
+    head = (
+        f"One trunk at {SIZE} px, {given.steps} steps of {BATCH}, {given.seeds} seed(s); balanced "
+        "accuracy alone / as a folder / with ten labels a class, open classes, of the classes "
+        "that were taught."
+    )
+    ends = (
+        f"The laboratory left out, mean of three: {' / '.join(f'{v:.3f}' for v in mean)}. "
+        f"F1 micro / macro of the folder's answers: {f1}. SADA, taught by four and tried on "
+        "the fifth: Acevedo (PBC) .799 / .816, Raabin .874 / .619."
+    )
+    body = "\n".join([head, "", table(["taught by", *away, *SOURCES], rows), "", ends])
     command = (
         f"python -m benchmarks.left_out build/teach.zip --steps {given.steps} --seeds {given.seeds}"
     )
