@@ -1,7 +1,7 @@
 """Each laboratory that teaches left out in turn: what is right there when it taught nothing.
 
     python -m benchmarks.teach_data build/teach.zip
-    python -m benchmarks.left_out build/teach.zip [--steps 1200] [--seeds 1]
+    python -m benchmarks.left_out build/teach.zip [--steps 600] [--seeds 1]
 
 A small network (96 px, one trunk, batches of 64, the recipe of ``cellkin train --view cell
 --augment laboratory``) is taught on two of PBC, BCCD and Raabin and tried on the third, beside one
@@ -188,7 +188,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--work", type=Path, default=Path("build/left_out"))
     given = parser.parse_args()
