@@ -32,8 +32,8 @@ class Answered:
 
     way: "folder" (all informed each), "alone" (each by itself) or "adapted" (the laboratory's own
     labels taught). disagreement: share of cells that would be named otherwise one by one, by the
-    known laboratories alone. adaptation: what the labels taught; None without. words: what a person
-    should know of all this.
+    known laboratories alone. adaptation: what the labels taught; None without. queries: [Q, W] the
+    cells in the space of the witnesses.
     """
 
     answers: Answers
@@ -46,6 +46,7 @@ class Answered:
     belief: float
     adaptation: Adaptation | None
     judgement: Judgement
+    queries: np.ndarray
 
     def proposals(self) -> Iterator[Proposal]:
         """The Q proposals, in order."""
@@ -82,7 +83,8 @@ class Room:
 
     dataset: the data set of the atlas that is of the same laboratory; its labels adapt, its other
     cells inform. None: a laboratory of which nothing is known. alone: cells are judged one by one.
-    limits: the references that may be answers. Raises NoReferencesError, UnknownDatasetError.
+    limits: the references that may be answers. most: cells of the data set, and each: references of
+    a class and data set, that are read at most. Raises NoReferencesError, UnknownDatasetError.
     """
 
     def __init__(
@@ -97,13 +99,18 @@ class Room:
         k: int | None = None,
         coverage: float | None = None,
         seed: int | None = None,
+        most: int | None = None,
+        each: int | None = None,
     ) -> None:
         self.atlas, self.dataset, self.alone = atlas, dataset, alone
         self.k = int(setting("k", k))
         self.coverage = float(setting("coverage", coverage))
         self.seed = int(setting("seed", seed))
-        self.known = KnownCells.load(atlas, model_id, model_space(metadata), limits)
-        self.own = None if dataset is None else OwnCells.load(atlas, dataset, self.known)
+        space = model_space(metadata)
+        self.known = KnownCells.load(atlas, model_id, space, limits, each=each, seed=self.seed)
+        self.own = None
+        if dataset is not None:
+            self.own = OwnCells.load(atlas, dataset, self.known, most=most, seed=self.seed)
 
     @property
     def fingerprint(self) -> tuple[object, ...]:
@@ -131,7 +138,22 @@ class Room:
             raise AnswerError(
                 "no labelled cell is left that may answer", "label cells of other pictures first"
             )
-        together = Together.of(known, cells, hashes, own)
+        return self._answer(Together.of(known, cells, hashes, own), known, everyone, own)
+
+    def answer_own(self) -> Answered:
+        """Answer on the cells of the data set itself, those with a label held to it."""
+        own = self.own
+        if own is None or not len(own):
+            raise AnswerError(
+                f"no cell of data set {self.dataset} is embedded under the atlas's model",
+                "run cellkin embed first",
+            )
+        known = self.known.take(~self.known.of_dataset(own.name))
+        return self._answer(Together.alone(known, own), known, self.known, own)
+
+    def _answer(
+        self, together: Together, known: KnownCells, everyone: KnownCells, own: OwnCells | None
+    ) -> Answered:
         reading = together.read(known)
         taught = None
         if own is not None and len(own.rows):
@@ -175,6 +197,7 @@ class Room:
             0.0 if reading is None or self.alone else reading.belief,
             None if taught is None else taught.adaptation,
             replace(judgement, answers=_part(judgement.answers, asked)),
+            queries,
         )
 
     def _tables(
