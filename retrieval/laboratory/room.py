@@ -73,7 +73,7 @@ class OwnCells:
 
 
 def _drawn(atlas: Atlas, name: str, known: KnownCells, most: int, seed: int) -> Integers:
-    """Ids of at most ``most`` embedded cells of a data set, the labelled ones of ``known`` first."""
+    """Ids of at most ``most`` embedded cells of a data set, those labelled in ``known`` first."""
     limits = CellFilter(datasets=(name,), embedded_with=known.model_id)
     ids = np.asarray(atlas.cell_ids(limits), dtype=np.int64)
     if len(ids) <= most:
