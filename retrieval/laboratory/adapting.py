@@ -238,4 +238,5 @@ def remember(
 
 
 def _told(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else float(value)
+    # a weighted mean of ones can end a hair above one
+    return None if value is None or math.isnan(value) else min(float(value), 1.0)
