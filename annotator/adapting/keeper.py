@@ -184,7 +184,13 @@ class Adapting:
             if model_id is None:
                 raise _StoppedError
             held = hold(
-                found.atlas, model_id, found.dataset, k=self._k, seed=self._seed, report=report
+                found.atlas,
+                model_id,
+                found.dataset,
+                k=self._k,
+                seed=self._seed,
+                before=found.held,
+                report=report,
             )
         except _StoppedError:
             found.state = IDLE

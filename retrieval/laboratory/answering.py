@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,13 +28,37 @@ CHUNK = 1024
 
 
 @dataclass(frozen=True)
+class Kept:
+    """The cells of a data set seen together, and what is said of them without their labels: the
+    same as long as the cells and the labels of the other laboratories are."""
+
+    key: str
+    together: Together
+    reading: FolderReading | None
+
+    @staticmethod
+    def key_of(known: KnownCells, own: OwnCells) -> str:
+        """What this depends on: ``known`` cells of other laboratories, and which are its own."""
+        digest = hashlib.sha256(own.ids.tobytes() + known.references.ids.tobytes())
+        digest.update(known.columns.tobytes() + repr((known.model_id, known.classes)).encode())
+        return digest.hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        cells, folder = self.together.cells, self.together.folder
+        arrays = (cells.vectors, cells.features, cells.scores)
+        return 2 * sum(each.nbytes for each in arrays) + folder.points.nbytes
+
+
+@dataclass(frozen=True)
 class Answered:
     """What is said of Q cells, and how.
 
     way: "folder" (all informed each), "alone" (each by itself) or "adapted" (the laboratory's own
     labels taught). disagreement: share of cells that would be named otherwise one by one, by the
     known laboratories alone. adaptation: what the labels taught; None without. queries: [Q, W] the
-    cells in the space of the witnesses.
+    cells in the space of the witnesses. kept: what the next answer on a data set can begin with.
     """
 
     answers: Answers
@@ -47,6 +72,7 @@ class Answered:
     adaptation: Adaptation | None
     judgement: Judgement
     queries: np.ndarray
+    kept: Kept | None = None
 
     def proposals(self) -> Iterator[Proposal]:
         """The Q proposals, in order."""
@@ -138,10 +164,14 @@ class Room:
             raise AnswerError(
                 "no labelled cell is left that may answer", "label cells of other pictures first"
             )
-        return self._answer(Together.of(known, cells, hashes, own), known, everyone, own)
+        together = Together.of(known, cells, hashes, own)
+        return self._answer(together, known, everyone, own, together.read(known))
 
-    def answer_own(self) -> Answered:
-        """Answer on the cells of the data set itself, those with a label held to it."""
+    def answer_own(self, kept: Kept | None = None) -> Answered:
+        """Answer on the cells of the data set itself, those with a label held to it.
+
+        kept: of an earlier answer, used where its cells and the other laboratories are the same.
+        """
         own = self.own
         if own is None or not len(own):
             raise AnswerError(
@@ -149,12 +179,21 @@ class Room:
                 "run cellkin embed first",
             )
         known = self.known.take(~self.known.of_dataset(own.name))
-        return self._answer(Together.alone(known, own), known, self.known, own)
+        key = Kept.key_of(known, own)
+        if kept is None or kept.key != key:
+            together = Together.alone(known, own)
+            kept = Kept(key, together, together.read(known))
+        answered = self._answer(kept.together, known, self.known, own, kept.reading)
+        return replace(answered, kept=kept)
 
     def _answer(
-        self, together: Together, known: KnownCells, everyone: KnownCells, own: OwnCells | None
+        self,
+        together: Together,
+        known: KnownCells,
+        everyone: KnownCells,
+        own: OwnCells | None,
+        reading: FolderReading | None,
     ) -> Answered:
-        reading = together.read(known)
         taught = None
         if own is not None and len(own.rows):
             taught = fit_together(self.atlas, known, own, together, reading)

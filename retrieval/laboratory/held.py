@@ -22,7 +22,7 @@ from retrieval.answers.references import References
 from retrieval.answers.tree import Ancestry
 from retrieval.answers.voting import TEMPERATURE, Floats, Integers
 from retrieval.laboratory.adapting import remember
-from retrieval.laboratory.answering import Answered, Room
+from retrieval.laboratory.answering import Answered, Kept, Room
 from retrieval.laboratory.evidence import Witnesses
 
 MOST = 20_000  # cells of a data set that are answered together
@@ -76,8 +76,9 @@ class HeldAnswers:
     """What is said of the N cells ``ids`` of a data set, and the space in which they are compared.
 
     points: float32 [N, W]. taught: [n] the cells whose labels taught this: of these nothing is said
-    here, for their own label would speak. mark: the newest label this knows of. record: the entry
-    of the log of adaptations, None where it could not be written.
+    here, for their own label would speak. mark: the newest label this knows of. kept: what the next
+    adaptation can begin with. record: the entry of the log of adaptations, None where it could not
+    be written.
     """
 
     dataset: str
@@ -90,6 +91,7 @@ class HeldAnswers:
     taught: Integers
     mark: int
     marks: tuple[int, int]
+    kept: Kept | None
     way: str
     record: AdaptationRecord | None
     seconds: float
@@ -105,7 +107,7 @@ class HeldAnswers:
     def size(self) -> int:
         """Bytes held."""
         arrays = (self.points, self.witnesses.points, self.answers.probabilities)
-        return sum(each.nbytes for each in arrays)
+        return sum(each.nbytes for each in arrays) + (0 if self.kept is None else self.kept.size)
 
     def knows(self, cell_ids: Sequence[int]) -> Integers:
         """Those of ``cell_ids`` of which something is said here."""
@@ -187,10 +189,12 @@ def hold(
     *,
     k: int | None = None,
     seed: int | None = None,
+    before: HeldAnswers | None = None,
     report: Report = lambda stage: None,
 ) -> HeldAnswers:
     """Work out the answers on the cells of ``dataset``, adapted to its labels where it has some.
 
+    before: those held so far, from which is taken what the labels do not change.
     The log of adaptations has an entry of it before this returns. Raises NoReferencesError,
     AnswerError, AdaptError, UnknownDatasetError, and what ``report`` raises.
     """
@@ -200,7 +204,7 @@ def hold(
     metadata = atlas.model_metadata(model_id)
     room = Room(atlas, model_id, metadata, dataset=dataset, k=k, seed=seed, most=MOST, each=EACH)
     report("adapting")
-    answered = room.answer_own()
+    answered = room.answer_own(None if before is None else before.kept)
     report("saving")
     seconds = time.perf_counter() - begun
     return _held(atlas, room, answered, marks, seconds)
@@ -226,6 +230,7 @@ def _held(
         taught=own.ids[own.rows],
         mark=marks[0],
         marks=marks,
+        kept=answered.kept,
         way=answered.way,
         record=record,
         seconds=seconds,

@@ -157,3 +157,17 @@ def test_the_log_keeps_every_adaptation_once(filled: Atlas) -> None:
     assert adaptations_of(filled)[-1] == second
     with pytest.raises(Exception, match="append-only"), filled.database.write() as connection:
         connection.exec_driver_sql("UPDATE adaptations SET cells = 0")
+
+
+def test_what_labels_do_not_change_is_taken_from_before(filled: Atlas) -> None:
+    first = hold(filled, MODEL, "new", k=7)
+    cells = new_cells(filled)
+    filled.add_labels([NewLabel(cell, "neutrophil", "ann", "single") for cell in cells[9:12]])
+    quick, anew = (hold(filled, MODEL, "new", k=7, before=each) for each in (first, None))
+    assert quick.kept is first.kept
+    assert anew.kept is not first.kept
+    np.testing.assert_array_equal(quick.answers.probabilities, anew.answers.probabilities)
+    np.testing.assert_array_equal(quick.points, anew.points)
+    other = int(filled.cell_ids(CellFilter(datasets=("lab",)))[0])
+    filled.add_labels([NewLabel(other, "basophil", "ann", "single")])  # now disputed
+    assert hold(filled, MODEL, "new", k=7, before=first).kept is not first.kept
