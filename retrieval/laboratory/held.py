@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from index import Atlas
 from index.adaptations import AdaptationRecord, newly_said
@@ -199,12 +200,15 @@ def hold(
     AnswerError, AdaptError, UnknownDatasetError, and what ``report`` raises.
     """
     begun = time.perf_counter()
-    report("reading")
-    marks = atlas.marks(model_id)
-    metadata = atlas.model_metadata(model_id)
-    room = Room(atlas, model_id, metadata, dataset=dataset, k=k, seed=seed, most=MOST, each=EACH)
-    report("adapting")
-    answered = room.answer_own(None if before is None else before.kept)
+    # One thread: the other cores are for who waits for a page, and on a busy machine threads that
+    # wait for one another take ten times as long.
+    with threadpool_limits(1):
+        report("reading")
+        marks = atlas.marks(model_id)
+        about = atlas.model_metadata(model_id)
+        room = Room(atlas, model_id, about, dataset=dataset, k=k, seed=seed, most=MOST, each=EACH)
+        report("adapting")
+        answered = room.answer_own(None if before is None else before.kept)
     report("saving")
     seconds = time.perf_counter() - begun
     return _held(atlas, room, answered, marks, seconds)
