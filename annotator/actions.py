@@ -32,12 +32,14 @@ HOW = "single"
 
 @dataclass(frozen=True)
 class Shown:
-    """The proposal a label answers: class, probability (0 to 1), model, and whether it was seen."""
+    """The proposal a label answers: class, probability (0 to 1), model, whether it was seen, and
+    the adaptation that made it (None: the vote of neighbours did)."""
 
     class_code: str | None = None
     probability: float | None = None
     model_id: str | None = None
     visible: bool | None = None
+    adaptation_id: int | None = None
 
 
 @dataclass(frozen=True)

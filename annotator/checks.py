@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from index.checks import (
     GOLD,
     RUNNER_UP,
@@ -30,12 +28,11 @@ from index.checks import (
     plant,
     was_checked,
 )
-from index.records import CellFilter
 
 if TYPE_CHECKING:
     from annotator.sights import View
     from index.atlas import Atlas
-    from retrieval.answers.proposer import Evidence, Proposal
+    from retrieval.answers.proposal import Evidence, Proposal
 
 ATTENTIVE = 0.9  # catch rate of a reader who reads
 ABSENT = 0.3  # catch rate of one who does not
@@ -230,31 +227,5 @@ def dressed(proposal: Proposal, check: Check, view: View) -> Proposal:
 def _evidence_for(proposal: Proposal, wrong: str, cell_id: int, view: View) -> tuple[Evidence, ...]:
     """The nearest cells of class ``wrong``, as many as voted. Those that voted are left out: they
     are nearer, and would give the check away to who looks at nothing but the bars."""
-    from retrieval.answers.proposer import Evidence
-
-    atlas, model_id = view.atlas, view.proposals.model_id
-    if model_id is None:
-        return proposal.evidence
-    _, vectors = atlas.embeddings_of(model_id, [cell_id])
-    limit = CellFilter(classes=(wrong,), not_cells=(cell_id,))
     count = max(1, len(proposal.evidence))
-    found = atlas.search(np.asarray(vectors), count, filter=limit, model_id=model_id)
-    near = {int(i): float(s) for i, s in zip(found.ids[0], found.similarity[0], strict=True)}
-    near.pop(-1, None)
-    cells, votes = atlas.cells_by_id(near), atlas.present_votes(near)
-    theirs = [
-        Evidence(
-            cell_id=cell.id,
-            similarity=near[cell.id],
-            distance=1.0 - near[cell.id],
-            class_code=votes[cell.id][0],
-            author=votes[cell.id][1],
-            dataset=cell.dataset,
-            patient=cell.patient,
-            slide=cell.slide,
-            file=cell.file,
-        )
-        for cell in cells.values()
-        if cell.id in votes
-    ]
-    return tuple(sorted(theirs, key=lambda each: -each.similarity)) or proposal.evidence
+    return view.proposals.alike(cell_id, wrong, count) or proposal.evidence

@@ -15,6 +15,7 @@ import numpy as np
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from annotator.actions import Reader, Shown
+from annotator.adapting import Adapting
 from annotator.checks import Checks
 from annotator.config import AnnotatorConfig
 from annotator.fields import optional_text
@@ -70,7 +71,14 @@ class Desk:
         self.config = config
         self._owns_atlas = atlas is None
         self.pictures = Pictures(self.whole)
-        self.sights = Sights(self.whole, k=config.k)
+        self.adapting = Adapting(
+            on=config.adapt,
+            after=config.adapt_after,
+            k=config.k,
+            seed=config.seed,
+            swapped=self._swapped,
+        )
+        self.sights = Sights(self.whole, k=config.k, adapting=self.adapting)
         self.checks = Checks(self.whole, seed=config.seed)
         self._policy: tuple[int, Policy] = (-1, Policy())
         self._signer = URLSafeSerializer(config.secret, salt="proposal")
@@ -82,6 +90,7 @@ class Desk:
 
     def close(self) -> None:
         """Finish what is under way and close the atlas if it was opened here."""
+        self.adapting.close()
         for reader in self._readers.values():
             reader.queue.wait()
         self.sights.close()
@@ -201,6 +210,17 @@ class Desk:
         self.whole.put_document(_document(author), {"order": order, "dataset": dataset})
         return reader
 
+    def _swapped(self, atlas: Atlas, dataset: str) -> None:
+        """Other proposals hold for ``dataset`` as ``atlas`` shows it: its cells are ranked anew."""
+        with self._lock:
+            readers = [
+                reader
+                for name, reader in self._readers.items()
+                if self._viewed[name].atlas is atlas and reader.queue.dataset in (None, dataset)
+            ]
+        for reader in readers:
+            reader.queue.rank_anew()
+
     def sign(self, cell_id: int, proposal: Proposal) -> str:
         """A token by which a label says which proposal it answers."""
         return str(
@@ -210,6 +230,7 @@ class Desk:
                     proposal.class_code,
                     round(float(proposal.probability), 6),
                     self.proposals.model_id,
+                    proposal.adaptation,
                 ]
             )
         )
@@ -219,7 +240,7 @@ class Desk:
         if token is None:
             return Shown()
         try:
-            of_cell, class_code, probability, model_id = self._signer.loads(token)
+            of_cell, class_code, probability, model_id, adaptation = self._signer.loads(token)
         except (BadSignature, ValueError, TypeError):
             of_cell = None
         if of_cell != cell_id:
@@ -227,7 +248,8 @@ class Desk:
                 f"the proposal named is not one this run of the annotator made for cell {cell_id}",
                 "read the cell again and look at what is proposed now",
             )
-        return Shown(class_code, probability, model_id, True if visible is None else visible)
+        seen = True if visible is None else visible
+        return Shown(class_code, probability, model_id, seen, adaptation)
 
     def counts(self, dataset: str | None) -> Counts:
         """Cells of ``dataset`` (None: of all), and how many of them have a present label.

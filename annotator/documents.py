@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from annotator.adapting.telling import resting
 from annotator.keys import direct_key
 from annotator.language import gettext as _
 from annotator.offering import offers, versions
 from annotator.pictures import picture_names
 from annotator.proposals import NOVELTY_WORDS, novelty_level, say_decision, say_set, votes
+from index.facts import facts_of
 
 if TYPE_CHECKING:
     from annotator.desk import Desk
@@ -47,8 +49,10 @@ def named(taxonomy: Taxonomy, code: str | None) -> Document | None:
     return {"code": node.code, "name": node.name, "short": node.short}
 
 
-def label_document(taxonomy: Taxonomy, label: Label, retracted: bool = False) -> Document:
-    """One entry of a cell's log."""
+def label_document(
+    taxonomy: Taxonomy, label: Label, retracted: bool = False, adaptation: int | None = None
+) -> Document:
+    """One entry of a cell's log; ``adaptation`` is the one that made its proposal."""
     return {
         "id": label.id,
         "class": named(taxonomy, label.class_code),
@@ -59,6 +63,7 @@ def label_document(taxonomy: Taxonomy, label: Label, retracted: bool = False) ->
         "proposed_probability": label.proposed_probability,
         "proposal_visible": label.proposal_visible,
         "model": label.model_id,
+        "adaptation": adaptation,
         "source": label.source,
         "note": label.note,
         "retracts": label.retracts,
@@ -127,6 +132,7 @@ def proposal_document(desk: Desk, cell_id: int, proposal: Proposal) -> Document:
         "backed_off_to": named(taxonomy, proposal.backed_off_to),
         "runner_up": named(taxonomy, proposal.runner_up),
         "model": desk.proposals.model_id,
+        "rests": resting(desk.adapting.record(proposal.adaptation)),
         "words": {
             "decision": say_decision(proposal, node.name, wider),
             "novelty": _(NOVELTY_WORDS[novelty_level(proposal.novelty)]),
@@ -161,6 +167,8 @@ def cell_documents(desk: Desk, cell_ids: Sequence[int]) -> list[Document]:
     for cell in cells:
         history = atlas.history(cell.id)
         gone = {label.retracts for label in history if label.retracts is not None}
+        facts = facts_of(atlas, [label.id for label in history]) if history else {}
+        made_by = {number: told.adaptation_id for number, told in facts.items()}
         standing = [each for each in history if each.how != "undo" and each.id not in gone]
         state = desk.pictures.state(cell)
         proposal, reason = offered[cell.id].proposal, offered[cell.id].reason
@@ -176,7 +184,10 @@ def cell_documents(desk: Desk, cell_ids: Sequence[int]) -> list[Document]:
                 "picture_state": asdict(state),
                 "disputed": bool(standing) and cell.id not in present,
                 "version": known[cell.id],
-                "history": [label_document(taxonomy, e, e.id in gone) for e in reversed(history)],
+                "history": [
+                    label_document(taxonomy, each, each.id in gone, made_by.get(each.id))
+                    for each in reversed(history)
+                ],
                 "proposal": proposal_document(desk, cell.id, proposal) if proposal else None,
                 "no_proposal": asdict(reason) if reason else None,
             }

@@ -148,7 +148,8 @@ def answered_shown(desk: Desk, cell_id: int, shown: Shown) -> Shown:
     if hidden is None:
         return shown
     model = desk.proposals.model_id
-    return Shown(hidden.class_code, round(float(hidden.probability), 6), model, False)
+    chance = round(float(hidden.probability), 6)
+    return Shown(hidden.class_code, chance, model, False, hidden.adaptation)
 
 
 def conditions(
@@ -171,7 +172,12 @@ def conditions(
         seen = desk.atlas.history(cell_id)
         peers = any(label.author != person.name for label in seen)
     return LabelFacts(
-        shown=how, policy=show, seconds=seconds, cell_version=version, peers_visible=peers
+        shown=how,
+        policy=show,
+        seconds=seconds,
+        cell_version=version,
+        peers_visible=peers,
+        adaptation_id=shown.adaptation_id,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from annotator.adapting.telling import all_documents
 from annotator.api import author, desk, next_document, reader
 from annotator.browse import authors, browse, overview
 from annotator.documents import cell_document, class_document
@@ -101,6 +102,7 @@ def overview_page() -> str:
         orders=ORDERS.values(),
         queue=reader().queue,
         notices=desk().notices(),
+        adapting=all_documents(desk()),
     )
 
 

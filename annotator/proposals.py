@@ -17,15 +17,19 @@ import numpy as np
 
 from annotator.language import gettext as _
 from annotator.language import mark
+from index.adaptations import datasets_of
 from index.browsing import Wanted, embedded, how_many
 from index.records import CellFilter
 from retrieval.answers.errors import NoReferencesError
 from retrieval.answers.voting import TEMPERATURE
 
 if TYPE_CHECKING:
+    from annotator.adapting import Adapting
     from index.atlas import Atlas
     from index.taxonomy import Taxonomy
+    from retrieval.answers.proposal import Evidence
     from retrieval.answers.proposer import Proposal, Proposer
+    from retrieval.laboratory import Fresh, HeldAnswers
 
 CHUNK = 32  # cells proposed at a time: a reader who presses Enter never waits for more than these
 NOVEL = 0.95  # novelty from which a cell is called unlike the references
@@ -44,15 +48,19 @@ class Reason:
 class Proposals:
     """Proposals for cells of an atlas by their stored embeddings; safe for several threads.
 
-    One lock guards the proposer: neighbours are searched by one thread at a time, in chunks of
-    CHUNK cells, so that ranking a queue in the background never holds up a reader.
+    Cells of a data set that ``adapting`` holds answers on are answered by these, others by the vote
+    of their neighbours. One lock guards the proposer: neighbours are searched by one thread at a
+    time, in chunks of CHUNK cells, so that ranking a queue in the background never holds up a
+    reader.
     """
 
-    def __init__(self, atlas: Atlas, *, k: int) -> None:
+    def __init__(self, atlas: Atlas, *, k: int, adapting: Adapting | None = None) -> None:
         self._atlas = atlas
         self._k = k
+        self._adapting = adapting
         self._lock = threading.Lock()
         self._proposer: tuple[str, Proposer] | None = None
+        self._fresh: dict[str, tuple[HeldAnswers, int, Fresh]] = {}
 
     @property
     def model_id(self) -> str | None:
@@ -69,16 +77,88 @@ class Proposals:
             return {}
         found: dict[int, Proposal] = {}
         for start in range(0, len(cell_ids), CHUNK):
-            ids, vectors = self._vectors(model_id, cell_ids[start : start + CHUNK])
+            part = [int(cell) for cell in cell_ids[start : start + CHUNK]]
+            found.update(self._adapted(part))
+            ids, vectors = self._vectors(model_id, [cell for cell in part if cell not in found])
             if not len(ids):
                 continue
             try:
                 with self._lock:
                     answers = self._of(model_id).propose(vectors, not_cells=[int(i) for i in ids])
             except NoReferencesError:
-                return {}
+                continue
             found.update(zip((int(i) for i in ids), answers, strict=True))
         return {cell_id: proposal for cell_id, proposal in found.items() if proposal.evidence}
+
+    def alike(self, cell_id: int, code: str, count: int) -> tuple[Evidence, ...]:
+        """The ``count`` cells labelled as ``code`` or a kind of it that are most like a cell.
+
+        Likeness is measured as for the proposal of the cell, so that distances can be compared.
+        """
+        model_id = self.model_id
+        if model_id is None:
+            return ()
+        held = self._held(datasets_of(self._atlas, [cell_id]).get(cell_id, ""), consider=False)
+        if held is not None and len(held.knows([cell_id])):
+            codes = self._atlas.taxonomy.descendants(code) | {code}
+            return held.alike(cell_id, codes, count, self._news(held))
+        return self._search(model_id, cell_id, code, count)
+
+    def _adapted(self, cell_ids: Sequence[int]) -> dict[int, Proposal]:
+        """The proposals for those of ``cell_ids`` on which adapted answers are held."""
+        if self._adapting is None or not self._adapting.on:
+            return {}
+        found: dict[int, Proposal] = {}
+        labelled = self._atlas.present_of(cell_ids)
+        names = datasets_of(self._atlas, cell_ids)
+        for name in dict.fromkeys(names.values()):
+            mine = [cell for cell in cell_ids if names.get(cell) == name]
+            held = self._held(name, consider=any(cell not in labelled for cell in mine))
+            if held is not None:
+                found.update(held.propose(mine, self._news(held), self._atlas.taxonomy))
+        return found
+
+    def _held(self, dataset: str, *, consider: bool) -> HeldAnswers | None:
+        if self._adapting is None:
+            return None
+        return self._adapting.held(self._atlas, dataset, consider=consider)
+
+    def _news(self, held: HeldAnswers) -> Fresh:
+        """What was said since the answers held were worked out."""
+        from retrieval.laboratory import Fresh
+
+        version = self._atlas.database.version()
+        known = self._fresh.get(held.dataset)
+        if known is None or known[0] is not held or known[1] != version:
+            known = (held, version, Fresh.since(self._atlas, held.dataset, held.mark))
+            self._fresh[held.dataset] = known
+        return known[2]
+
+    def _search(self, model_id: str, cell_id: int, code: str, count: int) -> tuple[Evidence, ...]:
+        from retrieval.answers.proposal import Evidence
+
+        atlas = self._atlas
+        _, vectors = atlas.embeddings_of(model_id, [cell_id])
+        limit = CellFilter(classes=(code,), not_cells=(cell_id,))
+        near = atlas.search(vectors, count, filter=limit, model_id=model_id)
+        pairs = zip(near.ids[0].tolist(), near.similarity[0].tolist(), strict=True)
+        likeness = {cell: value for cell, value in pairs if cell >= 0}
+        cells, said = atlas.cells_by_id(likeness), atlas.present_votes(likeness)
+        return tuple(
+            Evidence(
+                cell_id=cell,
+                similarity=value,
+                distance=1.0 - value,
+                class_code=said[cell][0],
+                author=said[cell][1],
+                dataset=cells[cell].dataset,
+                patient=cells[cell].patient,
+                slide=cells[cell].slide,
+                file=cells[cell].file,
+            )
+            for cell, value in likeness.items()
+            if cell in said
+        )
 
     def why_none(self, cell_id: int) -> Reason:
         """Why ``propose`` has no answer for a cell."""
@@ -152,6 +232,8 @@ def votes(proposal: Proposal, taxonomy: Taxonomy) -> list[Votes]:
 def say_decision(proposal: Proposal, name: str, wider: str | None) -> str:
     """The decision in one sentence. ``name`` and ``wider`` are class names."""
     if proposal.decision == "accept":
+        if proposal.adaptation is not None:
+            return _("Sure enough: %(name)s.", name=name.lower())
         return _("The neighbours are clear: %(name)s.", name=name.lower())
     if proposal.decision == "back_off" and wider:
         return _(

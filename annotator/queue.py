@@ -151,6 +151,12 @@ class Queue:
             self._rank(FIRST_POOL)
             self._refresh_aside()
 
+    def rank_anew(self) -> None:
+        """What is said of the cells has changed: rank them again in the background."""
+        with self._lock:
+            if self._round and self.order.needs >= PROPOSALS:
+                self._refresh_aside()
+
     def wait(self) -> None:
         """Wait until a ranking under way has been swapped in."""
         worker = self._worker

@@ -104,6 +104,15 @@ ROOMS: tuple[Room, ...] = (
         "people_api", "People", "annotator.people_api:people_api", "/api/v1/people", False, OWNERS
     ),
     Room("account_api", "Account", "annotator.people_api:people_api", "/api/v1/account", False),
+    Room("adapting", "Adapting", "annotator.adapting.views:adapting", "/api/v1/adapting", False),
+    Room(
+        "adapt_now",
+        "Adapt now",
+        "annotator.adapting.views:adapting",
+        "/api/v1/adapting/now",
+        nav=False,
+        roles=OWNERS,
+    ),
     Room("api", "API", "annotator.api:api", "/api/v1", nav=False),
     Room("images", "Pictures", "annotator.images:images", "/images", nav=False),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from annotator.adapting import Adapting
 from annotator.policy import Policy
 from annotator.proposals import Proposals
 from annotator.viewer import Person
@@ -31,9 +32,9 @@ class Sights:
     nothing. A view is made anew when what is hidden changes by anything but a label.
     """
 
-    def __init__(self, atlas: Atlas, *, k: int) -> None:
-        self.whole = View(None, atlas, Proposals(atlas, k=k))
-        self._k = k
+    def __init__(self, atlas: Atlas, *, k: int, adapting: Adapting | None = None) -> None:
+        self.whole = View(None, atlas, Proposals(atlas, k=k, adapting=adapting))
+        self._k, self._adapting = k, adapting
         self._views: dict[str, View] = {}
         self._checked: dict[tuple[str, bool], tuple[int, View]] = {}
         self._old: list[Atlas] = []
@@ -65,7 +66,7 @@ class Sights:
         if known is not None:
             self._old.append(known.atlas)  # others may be reading from it still
         atlas = seen(self.whole.atlas, sight)
-        view = View(sight, atlas, Proposals(atlas, k=self._k))
+        view = View(sight, atlas, Proposals(atlas, k=self._k, adapting=self._adapting))
         self._views[name] = view
         return view
 

@@ -18,6 +18,7 @@ PARTS = (
     "exploring",
     "annotator_pages",
     "annotator_fresh",
+    "annotator_adapting",
     "annotator_readers",
     "annotator_kill",
 )

@@ -21,9 +21,18 @@ def setting_option(name: str, *flags: str) -> Decorator:
     """
     entry = SETTINGS[name]
 
-    def parse(ctx: click.Context, param: click.Parameter, given: str | None) -> Any:
+    def parse(ctx: click.Context, param: click.Parameter, given: str | bool | None) -> Any:
         return setting(name, given)
 
+    if isinstance(entry.default, bool):
+        shown = name if entry.default else f"no-{name}"
+        return click.option(
+            f"--{name.replace('_', '-')}/--no-{name.replace('_', '-')}",
+            name,
+            default=None,
+            callback=parse,
+            help=f"{entry.help}  [default: {shown.replace('_', '-')}; env: {entry.variable}]",
+        )
     return click.option(
         *(flags or (f"--{name.replace('_', '-')}",)),
         name,

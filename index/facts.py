@@ -30,7 +30,8 @@ class LabelFacts:
     proposal was uncovered, or had the proposal in sight; ``policy`` the rule that decided this.
     ``sheet_id`` is the sheet of a bulk label, ``seconds`` the time taken (at least 0),
     ``cell_version`` the id of the newest label of the cell that the author's page knew of (0: of
-    none), ``peers_visible`` whether the author could see another's label of the cell before.
+    none), ``peers_visible`` whether the author could see another's label of the cell before,
+    ``adaptation_id`` the adaptation (``index.adaptations``) that made the proposal.
     """
 
     shown: str | None = None
@@ -39,6 +40,7 @@ class LabelFacts:
     seconds: float | None = None
     cell_version: int | None = None
     peers_visible: bool | None = None
+    adaptation_id: int | None = None
 
     @property
     def independent(self) -> bool:

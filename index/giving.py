@@ -44,6 +44,8 @@ def give(atlas: Part, label: NewLabel, facts: LabelFacts) -> Given:
         kept, caught = _judged(atlas, label, found, known)
         label_id = None
         if kept is not None:
+            if kept.proposed_class is None:
+                facts = replace(facts, adaptation_id=None)
             (label_id,) = append_with_facts(connection, atlas, [kept], [facts])
         else:
             atlas.taxonomy.node(label.class_code)

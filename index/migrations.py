@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
+from index.adaptation_tables import MIGRATION as _ADAPTATIONS
 from index.browse_tables import MIGRATION as _BROWSE
 from index.database import APPLICATION_ID, Database
 from index.describing_tables import MIGRATION as _DESCRIBING
@@ -128,6 +129,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0009_browse", _BROWSE),
     ("0010_describing", _DESCRIBING),
     ("0011_sheets_planted", _PLANTED),
+    ("0012_adaptations", _ADAPTATIONS),
 )
 
 

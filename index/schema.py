@@ -119,6 +119,7 @@ label_facts = _table(
     Column("seconds", Float),
     Column("cell_version", Integer),
     Column("peers_visible", Boolean),
+    _id("adaptation_id", "adaptations.id"),
 )
 # Derived from labels, kept in the same transaction; class_code is NULL where experts disagree.
 present_labels = _table(

@@ -173,8 +173,10 @@ class SeenAtlas(Atlas):
         return mine
 
     def put_document(self, name: str, value: dict[str, Any]) -> None:
-        """As of the whole atlas. A calibration learned from what one reader sees does not take the
-        place of the one learned from all; it serves this reader from memory."""
+        """As of the whole atlas. A calibration or an adaptation learned from what one reader sees
+        does not take the place of the one learned from all; it serves this reader from memory."""
+        if name.startswith("adaptation/"):
+            return
         if name.startswith("calibration/") and self.whole.document(name) is not None:
             return
         self.whole.put_document(name, value)

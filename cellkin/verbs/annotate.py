@@ -23,6 +23,8 @@ from cellkin.options import atlas_argument, setting_option
 @setting_option("k", "-k")
 @setting_option("page_size")
 @setting_option("planted")
+@setting_option("adapt")
+@setting_option("adapt_after")
 def command(
     atlas: str,
     host: str,
@@ -33,11 +35,16 @@ def command(
     k: int,
     page_size: int,
     planted: float,
+    adapt: bool,
+    adapt_after: int,
 ) -> None:
     """Label the cells of ATLAS in the browser.
 
     A queue of unlabelled cells, most worth a look first, each with a proposal and the neighbours
     it rests on. Every label is on disk before the page says so. Stop with Ctrl-C; nothing is lost.
+
+    From the labels of a data set its other cells are proposed better: after each --adapt-after of
+    them the proposals are adapted to it in the background. The pages say on what they rest.
 
     Only this machine can reach the pages unless --host says otherwise. With --accounts everybody
     signs in; the first time, a link is printed by which the first owner joins, who invites others.
@@ -55,6 +62,8 @@ def command(
         page_size=page_size,
         accounts=accounts,
         planted=planted,
+        adapt=adapt,
+        adapt_after=adapt_after,
     )
 
     def announce(address: str, warning: str | None) -> None:

@@ -39,7 +39,8 @@ class Proposal:
     probable first. prediction_set: the classes it may well be, most probable first. novelty: 0..1,
     see ``novelty.NoveltyScale``. decision: accept, back_off (then ``backed_off_to`` is the class
     above that can be trusted) or abstain. runner_up: the second most probable class, if there is
-    one. evidence: the voters, nearest first.
+    one. evidence: the voters, nearest first. adaptation: the entry of the log of adaptations by
+    which this was said; None where nothing but the neighbours was asked.
     """
 
     class_code: str
@@ -51,6 +52,7 @@ class Proposal:
     backed_off_to: str | None
     runner_up: str | None
     evidence: tuple[Evidence, ...]
+    adaptation: int | None = None
 
 
 def proposals(

@@ -2,15 +2,19 @@
 
 from retrieval.laboratory.adapting import AdaptReport, adapt_dataset, kept_adaptation
 from retrieval.laboratory.answering import Answered, Room
+from retrieval.laboratory.held import Fresh, HeldAnswers, hold
 from retrieval.laboratory.known import KnownCells, described_cells, model_space
 
 __all__ = [
     "AdaptReport",
     "Answered",
+    "Fresh",
+    "HeldAnswers",
     "KnownCells",
     "Room",
     "adapt_dataset",
     "described_cells",
+    "hold",
     "kept_adaptation",
     "model_space",
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import Atlas
+from index.adaptations import AdaptationRecord, keep_adaptation
 from index.errors import AtlasError
 from index.moment import now
+from index.seeing import SeenAtlas
 from retrieval.answers.voting import Integers
 from retrieval.folder import Adaptation, AdaptError, FolderReading, Way, adapt
 from retrieval.laboratory.known import KnownCells, model_space
@@ -93,6 +98,7 @@ def adapt_dataset(atlas: Atlas, model_id: str, metadata: dict[str, Any], name: s
     found = _fit(known, own, together, reading, None)
     seconds = time.perf_counter() - begun
     record = keep(atlas, known, own, found, seconds)
+    remember(atlas, known, own, found.adaptation, way=record["adaptation"]["way"], seconds=seconds)
     changed = None
     if reading is not None:
         changed = float((found.probabilities.argmax(1) != reading.probabilities.argmax(1)).mean())
@@ -191,3 +197,46 @@ def keep(
     except AtlasError:
         return record
     return record
+
+
+def remember(
+    atlas: Atlas,
+    known: KnownCells,
+    own: OwnCells,
+    adaptation: Adaptation | None,
+    *,
+    way: dict[str, Any],
+    seconds: float,
+) -> AdaptationRecord | None:
+    """Add to the log of adaptations what ``own`` cells were read or taught by; one entry for the
+    same labels, cells and way. None where the atlas cannot be written to just now."""
+    digest = hashlib.sha256(known.references.ids.tobytes() + known.columns.tobytes())
+    digest.update(own.ids.tobytes() + own.fingerprint.encode())
+    digest.update(json.dumps([known.classes, way], sort_keys=True).encode())
+    labels: dict[str, int] = {}
+    accuracy = neighbours = None
+    if adaptation is not None:
+        counts = zip(adaptation.classes, adaptation.counts, strict=True)
+        labels = {code: count for code, count in counts if count}
+        accuracy, neighbours = adaptation.accuracy, adaptation.neighbour_accuracy
+    record = AdaptationRecord(
+        known.model_id,
+        own.name,
+        digest.hexdigest()[:32],
+        labels,
+        len(own),
+        way,
+        _told(accuracy),
+        _told(neighbours),
+        atlas.sight.reader if isinstance(atlas, SeenAtlas) else None,
+        round(seconds, 3),
+    )
+    try:
+        return keep_adaptation(atlas, record)
+    except AtlasError:
+        return None
+
+
+def _told(value: float | None) -> float | None:
+    # a weighted mean of ones can end a hair above one
+    return None if value is None or math.isnan(value) else min(float(value), 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,13 +28,37 @@ CHUNK = 1024
 
 
 @dataclass(frozen=True)
+class Kept:
+    """The cells of a data set seen together, and what is said of them without their labels: the
+    same as long as the cells and the labels of the other laboratories are."""
+
+    key: str
+    together: Together
+    reading: FolderReading | None
+
+    @staticmethod
+    def key_of(known: KnownCells, own: OwnCells) -> str:
+        """What this depends on: ``known`` cells of other laboratories, and which are its own."""
+        digest = hashlib.sha256(own.ids.tobytes() + known.references.ids.tobytes())
+        digest.update(known.columns.tobytes() + repr((known.model_id, known.classes)).encode())
+        return digest.hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        cells, folder = self.together.cells, self.together.folder
+        arrays = (cells.vectors, cells.features, cells.scores)
+        return 2 * sum(each.nbytes for each in arrays) + folder.points.nbytes
+
+
+@dataclass(frozen=True)
 class Answered:
     """What is said of Q cells, and how.
 
     way: "folder" (all informed each), "alone" (each by itself) or "adapted" (the laboratory's own
     labels taught). disagreement: share of cells that would be named otherwise one by one, by the
-    known laboratories alone. adaptation: what the labels taught; None without. words: what a person
-    should know of all this.
+    known laboratories alone. adaptation: what the labels taught; None without. queries: [Q, W] the
+    cells in the space of the witnesses. kept: what the next answer on a data set can begin with.
     """
 
     answers: Answers
@@ -46,6 +71,8 @@ class Answered:
     belief: float
     adaptation: Adaptation | None
     judgement: Judgement
+    queries: np.ndarray
+    kept: Kept | None = None
 
     def proposals(self) -> Iterator[Proposal]:
         """The Q proposals, in order."""
@@ -82,7 +109,8 @@ class Room:
 
     dataset: the data set of the atlas that is of the same laboratory; its labels adapt, its other
     cells inform. None: a laboratory of which nothing is known. alone: cells are judged one by one.
-    limits: the references that may be answers. Raises NoReferencesError, UnknownDatasetError.
+    limits: the references that may be answers. most: cells of the data set, and each: references of
+    a class and data set, that are read at most. Raises NoReferencesError, UnknownDatasetError.
     """
 
     def __init__(
@@ -97,13 +125,18 @@ class Room:
         k: int | None = None,
         coverage: float | None = None,
         seed: int | None = None,
+        most: int | None = None,
+        each: int | None = None,
     ) -> None:
         self.atlas, self.dataset, self.alone = atlas, dataset, alone
         self.k = int(setting("k", k))
         self.coverage = float(setting("coverage", coverage))
         self.seed = int(setting("seed", seed))
-        self.known = KnownCells.load(atlas, model_id, model_space(metadata), limits)
-        self.own = None if dataset is None else OwnCells.load(atlas, dataset, self.known)
+        space = model_space(metadata)
+        self.known = KnownCells.load(atlas, model_id, space, limits, each=each, seed=self.seed)
+        self.own = None
+        if dataset is not None:
+            self.own = OwnCells.load(atlas, dataset, self.known, most=most, seed=self.seed)
 
     @property
     def fingerprint(self) -> tuple[object, ...]:
@@ -132,7 +165,35 @@ class Room:
                 "no labelled cell is left that may answer", "label cells of other pictures first"
             )
         together = Together.of(known, cells, hashes, own)
-        reading = together.read(known)
+        return self._answer(together, known, everyone, own, together.read(known))
+
+    def answer_own(self, kept: Kept | None = None) -> Answered:
+        """Answer on the cells of the data set itself, those with a label held to it.
+
+        kept: of an earlier answer, used where its cells and the other laboratories are the same.
+        """
+        own = self.own
+        if own is None or not len(own):
+            raise AnswerError(
+                f"no cell of data set {self.dataset} is embedded under the atlas's model",
+                "run cellkin embed first",
+            )
+        known = self.known.take(~self.known.of_dataset(own.name))
+        key = Kept.key_of(known, own)
+        if kept is None or kept.key != key:
+            together = Together.alone(known, own)
+            kept = Kept(key, together, together.read(known))
+        answered = self._answer(kept.together, known, self.known, own, kept.reading)
+        return replace(answered, kept=kept)
+
+    def _answer(
+        self,
+        together: Together,
+        known: KnownCells,
+        everyone: KnownCells,
+        own: OwnCells | None,
+        reading: FolderReading | None,
+    ) -> Answered:
         taught = None
         if own is not None and len(own.rows):
             taught = fit_together(self.atlas, known, own, together, reading)
@@ -175,6 +236,7 @@ class Room:
             0.0 if reading is None or self.alone else reading.belief,
             None if taught is None else taught.adaptation,
             replace(judgement, answers=_part(judgement.answers, asked)),
+            queries,
         )
 
     def _tables(

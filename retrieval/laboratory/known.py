@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,13 +37,41 @@ def described_cells(
     ids, vectors = atlas.embeddings(model_id, filter)
     if not space.parts:
         return ids, Described.plain(vectors)
-    with_features, features, scores = atlas.features(model_id, filter)
+    return _together(space, (ids, vectors), atlas.features(model_id, filter))
+
+
+def described_of(
+    atlas: Atlas, model_id: str, space: Space, cell_ids: Integers
+) -> tuple[Integers, Described]:
+    """``described_cells`` for those of ``cell_ids`` that are embedded; nothing else is read."""
+    ids, vectors = atlas.embeddings_of(model_id, cell_ids.tolist())
+    if not space.parts:
+        return ids, Described.plain(vectors)
+    return _together(space, (ids, vectors), atlas.features_of(model_id, ids.tolist()))
+
+
+def _together(
+    space: Space,
+    embedded: tuple[Integers, np.ndarray],
+    featured: tuple[Integers, np.ndarray, np.ndarray],
+) -> tuple[Integers, Described]:
+    """The cells that have both: vectors, and features with scores."""
+    (ids, vectors), (with_features, features, scores) = embedded, featured
     both, mine, theirs = np.intersect1d(ids, with_features, return_indices=True)
     if not len(both):
         width = sum(width for _, width in space.parts)
         empty = np.empty((0, width), np.float16), np.empty((0, len(space.score_classes)))
         return both, Described(vectors[:0], empty[0], empty[1].astype(np.float32))
     return both, Described(vectors[mine], features[theirs], scores[theirs])
+
+
+def evenly(groups: Sequence[object], each: int, seed: int) -> Integers:
+    """At most ``each`` rows of every one of the ``groups`` [N], drawn by ``seed``, ascending."""
+    names, numbers = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    mixed = np.random.default_rng(seed).permutation(len(numbers))
+    drawn = [mixed[numbers[mixed] == number][:each] for number in range(len(names))]
+    result: Integers = np.sort(np.concatenate([np.empty(0, np.int64), *drawn])).astype(np.int64)
+    return result
 
 
 def bare(cells: Described) -> Described:
@@ -73,15 +101,31 @@ class KnownCells:
 
     @classmethod
     def load(
-        cls, atlas: Atlas, model_id: str, space: Space, limits: CellFilter | None = None
+        cls,
+        atlas: Atlas,
+        model_id: str,
+        space: Space,
+        limits: CellFilter | None = None,
+        *,
+        each: int | None = None,
+        seed: int = 0,
     ) -> KnownCells:
-        """Those within ``limits``; NoReferencesError where there is none."""
+        """Those within ``limits``; NoReferencesError where there is none.
+
+        each: so many of a class and data set at most, drawn by ``seed``, so that memory is bounded.
+        """
         references = load_references(atlas, model_id, limits)
         require_references(references, atlas, model_id, limits)
         columns = Columns.of(references, atlas.taxonomy, "class")
-        wanted = replace(limits or CellFilter(), labelled=True)
-        ids, described = described_cells(atlas, model_id, space, wanted)
         telling = references.ids[columns.columns != NO_VOTE]
+        if each is None:
+            wanted = replace(limits or CellFilter(), labelled=True)
+            ids, described = described_cells(atlas, model_id, space, wanted)
+        else:
+            pairs = zip(references.datasets, columns.columns, strict=True)
+            rows = evenly([f"{column}/{name}" for name, column in pairs], each, seed)
+            telling = np.intersect1d(telling, references.ids[rows])
+            ids, described = described_of(atlas, model_id, space, telling)
         both, rows, places = np.intersect1d(references.ids, ids, return_indices=True)
         chosen = np.isin(both, telling)
         rows, places = rows[chosen], places[chosen]

@@ -13,7 +13,7 @@ from index import Atlas, CellFilter
 from retrieval.answers.voting import Integers
 from retrieval.described import Described
 from retrieval.folder import Folder, FolderReading, read_prepared
-from retrieval.laboratory.known import KnownCells, bare, described_cells
+from retrieval.laboratory.known import KnownCells, bare, described_cells, described_of
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,26 @@ class OwnCells:
     columns: Integers
 
     @classmethod
-    def load(cls, atlas: Atlas, name: str, known: KnownCells) -> OwnCells:
-        """The embedded cells of data set ``name``; labels are those among ``known``."""
+    def load(
+        cls, atlas: Atlas, name: str, known: KnownCells, *, most: int | None = None, seed: int = 0
+    ) -> OwnCells:
+        """The embedded cells of data set ``name``; labels are those among ``known``.
+
+        most: so many cells at most, the labelled ones and others drawn by ``seed``.
+        """
         limits = CellFilter(datasets=(name,))
-        ids, described = described_cells(atlas, known.model_id, known.space, limits)
-        table = atlas.table(limits).set_index("id")
-        hashes = (
-            table.loc[ids, "sha256"].to_numpy(dtype=object) if len(ids) else np.empty(0, object)
-        )
         mine = known.of_dataset(name)
+        if most is None:
+            ids, described = described_cells(atlas, known.model_id, known.space, limits)
+            table = atlas.table(limits).set_index("id")
+            hashes = (
+                table.loc[ids, "sha256"].to_numpy(dtype=object) if len(ids) else np.empty(0, object)
+            )
+        else:
+            drawn = _drawn(atlas, name, known, most, seed)
+            ids, described = described_of(atlas, known.model_id, known.space, drawn)
+            cells = atlas.cells_by_id(ids.tolist())
+            hashes = np.array([cells[cell].sha256 for cell in ids.tolist()], dtype=object)
         _, rows, of_known = np.intersect1d(ids, known.references.ids[mine], return_indices=True)
         return cls(name, ids, described, hashes, rows, known.columns[mine][of_known])
 
@@ -59,6 +70,18 @@ class OwnCells:
         digest = hashlib.sha256(self.ids[self.rows].tobytes())
         digest.update(self.columns.tobytes())
         return digest.hexdigest()[:16]
+
+
+def _drawn(atlas: Atlas, name: str, known: KnownCells, most: int, seed: int) -> Integers:
+    """Ids of at most ``most`` embedded cells of a data set, those labelled in ``known`` first."""
+    limits = CellFilter(datasets=(name,), embedded_with=known.model_id)
+    ids = np.asarray(atlas.cell_ids(limits), dtype=np.int64)
+    if len(ids) <= most:
+        return ids
+    labelled = known.references.ids[known.of_dataset(name)][:most]
+    rest = np.setdiff1d(ids, labelled)
+    others = np.random.default_rng(seed).choice(rest, most - len(labelled), replace=False)
+    return np.union1d(labelled, others)
 
 
 @dataclass(frozen=True)
@@ -100,6 +123,11 @@ class Together:
         fresh = asked[np.asarray(new, dtype=np.int64)]
         cells = Described.joined([bare(own.described), bare(fresh)])
         return cls(Folder(cells, known.space), cells, rows)
+
+    @classmethod
+    def alone(cls, known: KnownCells, own: OwnCells) -> Together:
+        """The cells of the data set, all of them asked about."""
+        return cls(Folder(own.described, known.space), own.described, np.arange(len(own)))
 
     def read(self, known: KnownCells) -> FolderReading | None:
         """What ``known`` cells of other laboratories say; None where there are none."""

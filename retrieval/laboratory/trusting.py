@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from index import Atlas, CellFilter
-from retrieval.answers.errors import AnswerError
 from retrieval.evaluation.calibration import equal_mass_bins, expected_calibration_error
 from retrieval.evaluation.intervals import Interval, wilson_interval
 from retrieval.laboratory.answering import Answered, Room
@@ -83,13 +82,9 @@ def trust_dataset(
     Raises AnswerError where it has no embedded cell, UnknownDatasetError, NoReferencesError.
     """
     room = Room(atlas, model_id, metadata, dataset=name, seed=seed)
-    own = room.own
-    if own is None or not len(own):
-        raise AnswerError(
-            f"no cell of data set {name} is embedded under the atlas's model",
-            "run cellkin embed first",
-        )
-    answered = room.answer(own.described, own.hashes.tolist())
+    answered, own = room.answer_own(), room.own
+    if own is None:
+        raise ValueError("a room of a data set has its cells")
     trust = answered.judgement.trust
     right = interval = ece = None
     if trust.source == "labels" and trust.checked is not None:

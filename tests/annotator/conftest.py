@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from PIL import Image
 from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
+import retrieval.laboratory
 from annotator import AnnotatorConfig, create_app
-from index import Atlas, CellRecord
+from index import Atlas, CellRecord, NewLabel
+from index.records import CellFilter
 from retrieval.reading.decode import pixel_hash
 
 MODEL = "0123456789abcdef"
@@ -225,3 +229,96 @@ def team(make_app: Callable[..., Flask], drawn: Path) -> Flask:
 def member() -> type[Member]:
     """The class of a person's browser: ``member(app, name, role)`` signs an account in."""
     return Member
+
+
+ABROAD = ("neutrophil", "lymphocyte", "eosinophil", "monocyte")
+NEW_ABROAD = 120  # cells of the new laboratory
+
+
+def fill_abroad(path: Path) -> None:
+    """References of one laboratory, and cells of another in which the classes have changed places.
+
+    Cells of class c lie where those of class c + 1 lie in the first: neighbours are wrong there.
+    """
+    generator = np.random.default_rng(3)
+    centres = np.linalg.qr(generator.normal(size=(24, 24)))[0][: len(ABROAD)]
+    with Atlas.open(path / "atlas", create=True) as atlas:
+        model = path / "model.safetensors"
+        model.write_bytes(b"no weights are read here")
+        atlas.add_model(MODEL, model, {})
+        vectors = []
+        for name, count in (("lab", 2 * EACH * len(ABROAD)), ("new", NEW_ABROAD)):
+            atlas.add_dataset(name, str(path))
+            kinds = np.arange(count) % len(ABROAD)
+            atlas.add_cells(
+                name,
+                [
+                    CellRecord(
+                        f"{name}{i}.png", f"{i + 1000 * (name == 'new'):064x}", 40, 40,
+                        class_code=ABROAD[kind] if name == "lab" else None,
+                    )
+                    for i, kind in enumerate(kinds.tolist())
+                ],
+            )  # fmt: skip
+            place = kinds if name == "lab" else (kinds + 1) % len(ABROAD)
+            noise = generator.normal(scale=0.1, size=(count, 24))
+            vectors.append(centres[place] + noise)
+        both = np.concatenate(vectors)
+        both /= np.linalg.norm(both, axis=1, keepdims=True)
+        atlas.add_embeddings(MODEL, np.asarray(atlas.cell_ids()), both.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Abroad:
+    """An atlas with cells of a strange laboratory, data set new: of each the class is known."""
+
+    path: Path
+
+    @staticmethod
+    def cells(atlas: Atlas) -> list[int]:
+        """The cells of the strange laboratory."""
+        return [int(cell) for cell in atlas.cell_ids(CellFilter(datasets=("new",)))]
+
+    def truth(self, atlas: Atlas, cell: int) -> str:
+        """The class of a cell."""
+        return ABROAD[self.cells(atlas).index(cell) % len(ABROAD)]
+
+    def teach(self, atlas: Atlas, cells: list[int]) -> list[int]:
+        """Label ``cells`` rightly."""
+        return atlas.add_labels(
+            [NewLabel(cell, self.truth(atlas, cell), "ann", "single") for cell in cells]
+        )
+
+
+@pytest.fixture
+def abroad(tmp_path: Path) -> Abroad:
+    """See the class."""
+    fill_abroad(tmp_path)
+    return Abroad(tmp_path / "atlas")
+
+
+class Gate:
+    """Lets an adaptation begin, and go on when it is opened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.open = threading.Event(), threading.Event()
+        self.most = self.now = 0
+        true = retrieval.laboratory.hold
+
+        def hold(*given: Any, **more: Any) -> Any:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            self.begun.set()
+            assert self.open.wait(20)
+            try:
+                return true(*given, **more)
+            finally:
+                self.now -= 1
+
+        monkeypatch.setattr(retrieval.laboratory, "hold", hold)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """See the class."""
+    return Gate(monkeypatch)

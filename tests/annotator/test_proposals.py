@@ -75,7 +75,7 @@ NEAR = ("band_neutrophil", "monocyte", "promonocyte", "segmented_neutrophil", "g
 
 
 def said(**given):
-    return SimpleNamespace(**{"decision": "accept", "evidence": (), **given})
+    return SimpleNamespace(**{"decision": "accept", "evidence": (), "adaptation": None, **given})
 
 
 def test_decisions_in_words() -> None:

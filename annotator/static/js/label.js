@@ -2,6 +2,7 @@
 // which it does when the label is on disk. The answer carries the next cell, of which the picture
 // is already here.
 
+import { AdaptingLine } from "./adapting.js";
 import { Adjust } from "./adjust.js";
 import { get, post } from "./api.js";
 import { Choices } from "./choices.js";
@@ -20,6 +21,7 @@ const choices = new Choices(classes, (code) => label(code));
 const search = new Search(classes, (code) => label(code));
 const closer = new Closer(start, viewer, say);
 const adjust = new Adjust();
+const rests = new AdaptingLine(byId("rests"));
 const watch = new Watch();
 const fetched = new Map(); // address -> Image, so that the browser keeps what comes next decoded
 
@@ -108,6 +110,7 @@ function drawAnswer() {
   showEvidence(cell, hidden);
   const accept = byId("accept");
   const proposal = hidden ? null : cell.proposal;
+  rests.show(cell.dataset, proposal?.rests ?? null);
   accept.disabled = !proposal;
   accept.classList.toggle("unsure", Boolean(proposal) && proposal.decision !== "accept");
   byId("accept-words").textContent = proposal
