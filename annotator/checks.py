@@ -1,6 +1,8 @@
 """Checks of a reader's attention: when one is due, how a proposal is planted, who has stopped
 reading. Imports neither torch nor Flask.
 
+Checks on sheets are planted by ``annotator.sheets.planting``; they are judged here with the others.
+
 A share of the proposals (default 2%) is replaced by a wrong one: the runner-up of a cell that the
 model is sure of, or any wrong class on a known-answer cell mixed in. An answer other than what is
 proposed catches it. Whether a reader has stopped reading is decided by Page's cumulative sum
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING
 from index.checks import (
     GOLD,
     RUNNER_UP,
+    SHEET,
     Check,
     actions_of,
     gold_answers,
@@ -36,7 +39,8 @@ if TYPE_CHECKING:
 
 ATTENTIVE = 0.9  # catch rate of a reader who reads
 ABSENT = 0.3  # catch rate of one who does not
-ALARM = 4.5  # of the cumulative sum: three misses in a row without a catch
+GLANCING = (0.7, 0.1)  # the same two of cells planted on a sheet, which is taken in at a glance
+ALARM = 4.5  # of the cumulative sum: three misses in a row on single cells, five on sheets
 WINDOW = 30  # newest checks that the catch rate counts
 SPREAD = 0.5  # the distance between checks varies by this much of its mean
 HASTE = 3.0  # after a miss the next check comes this many times sooner
@@ -50,7 +54,8 @@ class Vigilance:
     """How attentive a reader is by the last checks.
 
     ``rate`` is the share caught, 0 to 1 (1 before any check), ``interval`` its 95% interval,
-    ``planted`` and ``caught`` the counts. ``noticed``: the reader seems to accept unread.
+    ``planted`` and ``caught`` the counts, ``glanced`` and ``glanced_caught`` those on sheets among
+    them. ``noticed``: the reader seems to accept unread.
     """
 
     rate: float
@@ -58,15 +63,22 @@ class Vigilance:
     planted: int
     caught: int
     noticed: bool
+    glanced: int = 0
+    glanced_caught: int = 0
 
 
 def vigilance(atlas: Atlas, reader: str) -> Vigilance:
     """How attentive ``reader`` is, from all checks that the atlas keeps."""
-    return judge([each.caught for each in outcomes(atlas, reader) if each.caught is not None])
+    judged = [each for each in outcomes(atlas, reader) if each.caught is not None]
+    return judge([bool(each.caught) for each in judged], [each.kind == SHEET for each in judged])
 
 
-def judge(caught: Sequence[bool]) -> Vigilance:
-    """Vigilance from the outcomes of checks, oldest first."""
+def judge(caught: Sequence[bool], glanced: Sequence[bool] = ()) -> Vigilance:
+    """Vigilance from the outcomes of checks, oldest first; ``glanced``: which were on sheets.
+
+    Empty ``glanced``: none was.
+    """
+    on_sheets = list(glanced)[-WINDOW:] or [False] * min(len(caught), WINDOW)
     recent = list(caught[-WINDOW:])
     found = sum(recent)
     return Vigilance(
@@ -74,7 +86,9 @@ def judge(caught: Sequence[bool]) -> Vigilance:
         interval=_interval(found, len(recent)),
         planted=len(recent),
         caught=found,
-        noticed=has_stopped_reading(caught),
+        noticed=has_stopped_reading(caught, glanced),
+        glanced=sum(on_sheets),
+        glanced_caught=sum(c and g for c, g in zip(recent, on_sheets, strict=True)),
     )
 
 
@@ -87,18 +101,27 @@ def _interval(found: int, total: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def has_stopped_reading(caught: Sequence[bool]) -> bool:
+def has_stopped_reading(caught: Sequence[bool], glanced: Sequence[bool] = ()) -> bool:
     """Page's cumulative sum over outcomes, oldest first, is above ALARM now.
 
-    Each miss adds log((1 - ABSENT) / (1 - ATTENTIVE)), each catch log(ABSENT / ATTENTIVE); the
-    sum stays between 0 and ALARM plus one miss, so that a few catches end an alarm.
+    Each miss adds log((1 - ABSENT) / (1 - ATTENTIVE)), each catch log(ABSENT / ATTENTIVE), those
+    of ``glanced`` (on sheets) with the rates of GLANCING: who reads a sheet with care overlooks
+    more. The sum stays between 0 and ALARM plus one miss, so that a few catches end an alarm.
     """
-    miss = math.log((1 - ABSENT) / (1 - ATTENTIVE))
-    catch = math.log(ABSENT / ATTENTIVE)
+    alone, at_a_glance = _steps(ATTENTIVE, ABSENT), _steps(*GLANCING)
     total = 0.0
-    for each in caught:
-        total = min(max(0.0, total + (catch if each else miss)), ALARM + miss)
+    for each, glance in zip(caught, glanced or [False] * len(caught), strict=True):
+        steps = at_a_glance if glance else alone
+        total = min(max(0.0, total + steps[each]), ALARM + steps[False])
     return total >= ALARM
+
+
+def _steps(attentive: float, absent: float) -> dict[bool, float]:
+    """By how much a catch (True) and a miss move the sum."""
+    return {
+        True: math.log(absent / attentive),
+        False: math.log((1 - absent) / (1 - attentive)),
+    }
 
 
 class Checks:

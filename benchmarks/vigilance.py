@@ -3,13 +3,13 @@
 Every simulated reader works through the annotator's own desk: the real queue, planting, evidence
 and writing of answers, on an atlas of synthetic vectors. A reader of rate p looks at a cell with
 probability p, then gives its true class; else accepts what is proposed. Careless ones (p 0) must
-be noticed, attentive ones must not; those between show the curve.
+be noticed, attentive ones must not; those between show the curve. ``vigilance_sheets`` does
+the same for readers of sheets.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import random
 import shutil
 import tempfile
@@ -28,15 +28,11 @@ from annotator.offering import ahead, conditions, offers
 from annotator.team import choose_gold
 from annotator.viewer import Person, seen_by
 from benchmarks.report import table, write_section
-from index import Atlas, CellRecord
+from benchmarks.vigilance_atlas import CLASSES, NEW, SEED, make_atlas
+from benchmarks.vigilance_sheets import on_sheets
 from index.checks import outcomes
 from retrieval.evaluation.intervals import wilson_interval
 
-SEED = 20
-CLASSES = ("neutrophil", "lymphocyte", "monocyte", "eosinophil", "basophil", "platelet")
-MODEL = "synthetic"
-DIMENSION = 32
-REFERENCES, NEW, SPREAD = 50, 360, 0.17  # cells a class, cells in the queue, width of a class
 ACTIONS = 200
 TARGET = 0.95
 
@@ -49,39 +45,6 @@ class Seen:
     noticed_at: int | None
     checks: int
     planted_kept: int
-
-
-def make_atlas(path: Path) -> dict[int, str]:
-    """An atlas of clustered vectors, labelled references and a data set to read; the truth."""
-    drawn = np.random.default_rng(SEED)
-    centres = np.linalg.qr(drawn.normal(size=(DIMENSION, DIMENSION)))[0][: len(CLASSES)]
-    truth: dict[int, str] = {}
-    with Atlas.open(path, create=True) as atlas:
-        model = path / "none.safetensors"
-        model.write_bytes(b"")
-        atlas.add_model(MODEL, model, {})
-        for dataset, count in (("reference", REFERENCES * len(CLASSES)), ("new", NEW)):
-            atlas.add_dataset(dataset, str(path))
-            kinds = drawn.integers(len(CLASSES), size=count)
-            atlas.add_cells(
-                dataset,
-                [
-                    CellRecord(
-                        file=f"{dataset}/{n}.png",
-                        sha256=hashlib.sha256(f"{dataset}{n}".encode()).hexdigest(),
-                        width=64,
-                        height=64,
-                        class_code=CLASSES[kind] if dataset == "reference" else None,
-                    )
-                    for n, kind in enumerate(kinds)
-                ],
-            )
-            ids = atlas.cell_ids()[-count:]
-            vectors = centres[kinds] + drawn.normal(scale=SPREAD, size=(count, DIMENSION))
-            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-            atlas.add_embeddings(MODEL, ids, vectors.astype(np.float32))
-            truth |= {int(cell): CLASSES[kind] for cell, kind in zip(ids, kinds, strict=True)}
-    return truth
 
 
 def read(desk: Desk, name: str, rate: float, truth: dict[int, str], dice: random.Random) -> Seen:
@@ -199,6 +162,7 @@ def main() -> None:
             rows,
         )
     )
+    body += "\n\n" + on_sheets(given.readers)
     print(body)
     if not given.dry:
         write_section(

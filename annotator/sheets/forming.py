@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.cluster import KMeans
 
 from annotator.sheets.plan import FEWEST, Aim, Plan
-from annotator.sheets.pool import Known
 from annotator.sheets.scores import Integers, Scores
 from index.sheet_records import FOLDED, SHOWN, SheetCell
 
@@ -118,45 +117,6 @@ def gathered(
         for row in _in_order(scores, sure, rest)
     ]
     return _checked(cells, plan.checks, draw)
-
-
-def planted(
-    cells: tuple[SheetCell, ...],
-    code: str,
-    known: Known,
-    scores: Scores,
-    share: float,
-    draw: np.random.Generator,
-) -> tuple[SheetCell, ...]:
-    """The cells of a sheet of class ``code`` with known cells of another class among them.
-
-    ``share`` of the cells shown, on average, so that most sheets have none or one: of the class
-    that is next most probable on the sheet, as what goes wrong unplanted would be.
-    """
-    shown = sum(cell.part == SHOWN for cell in cells)
-    count = int(share * shown + draw.random())
-    mine = np.isin(scores.ids, [cell.cell_id for cell in cells])
-    chances = scores.probabilities[mine].mean(axis=0)
-    chances[scores.classes.index(code)] = -1.0
-    codes = np.asarray(known.codes)
-    for column in np.argsort(-chances, kind="stable")[:-1]:
-        some = known.ids[codes == scores.classes[column]]
-        if len(some) and count:
-            drawn = draw.choice(some, min(count, len(some)), replace=False)
-            mixed = [
-                *cells,
-                *(SheetCell(int(c), planted=scores.classes[column], sure=False) for c in drawn),
-            ]
-            return tuple(mixed[place] for place in _slipped(len(cells), len(drawn), draw))
-    return cells
-
-
-def _slipped(n: int, more: int, draw: np.random.Generator) -> list[int]:
-    """The places 0 to n - 1 in order, with those from n on slipped in anywhere."""
-    order = list(range(n))
-    for place in range(n, n + more):
-        order.insert(int(draw.integers(len(order) + 1)), place)
-    return order
 
 
 def halves(

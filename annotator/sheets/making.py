@@ -13,8 +13,9 @@ import numpy as np
 
 from annotator.problems import AnnotatorError, BadRequestError
 from annotator.queues import ORDERS, Candidates
-from annotator.sheets.forming import form, gathered, halves, planted, ready
-from annotator.sheets.plan import CATCH_RATE, PAGE, Aim, Plan, Record, plan
+from annotator.sheets.forming import form, gathered, halves, ready
+from annotator.sheets.plan import CATCH_RATE, PAGE, SMALLEST, Aim, Plan, Record, plan
+from annotator.sheets.planting import Planter
 from annotator.sheets.pool import Pool, Waiting
 from annotator.sheets.scores import VOTERS, Scores
 from index import sheets as kept
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 ROUND = 3  # sheets of different classes whose checks are mixed
 COLD = 30  # labels of the data set, typical cells first, before the first sheet
 HELD = timedelta(hours=1)  # for which the cells of an open sheet are kept from other readers
-PLANTED = 0.01  # cells on sheets that are known and of another class, as a share of those shown
+PLANTED = 0.02  # cells on sheets that are known and of another class, as a share of those shown
 
 
 class NoClassError(AnnotatorError):
@@ -46,7 +47,7 @@ class Settings:
     ``catch_rate`` says which share of foreign cells a reader notices at a glance, 0 to 1 (see
     ``plan.catching``). ``proposable`` picks the cells of which the reader may see the proposal.
     With ``fold`` off every cell of a sheet is displayed. ``planted`` is the share of cells shown
-    that are known and of another class.
+    that are known and of another class; 0: none ever are.
     """
 
     aim: Aim = field(default_factory=Aim)
@@ -75,7 +76,9 @@ class Maker:
     ) -> None:
         self.atlas = atlas
         self.settings = settings or Settings()
-        self.pool = Pool(seen or atlas, waiting=waiting, k=self.settings.k, seed=self.settings.seed)
+        seed = self.settings.seed
+        self.pool = Pool(seen or atlas, waiting=waiting, k=self.settings.k, seed=seed)
+        self._planter = Planter(atlas, self.pool, self.settings.planted, seed)
 
     @property
     def aim(self) -> Aim:
@@ -137,11 +140,11 @@ class Maker:
         draw = np.random.default_rng((self.settings.seed, len(scores), known.own))
         made: list[Sheet] = []
         pending = kept.pending(self.atlas, dataset)
+        planting = self._planter.begin(author, dataset, draw)
         for code, rows in list(ready(scores, self.aim.sure).items())[:ROUND]:
             wanted = self.plan(author, code, dataset, pending=pending)
             cells = form(scores, rows, wanted, self.aim, draw)
-            share = self.settings.planted * (2 if wanted.wary else 1)
-            cells = planted(cells, code, known, scores, share, draw)
+            cells = planting.on(cells, code, scores, wanted)
             pending += sum(cell.part == FOLDED for cell in cells)
             made.append(self._sheet(author, dataset, code, cells))
         return kept.make(self.atlas, made)
@@ -173,6 +176,8 @@ class Maker:
         wanted_plan = self.plan(author, code, dataset)
         draw = np.random.default_rng((self.settings.seed, len(scores), int(scores.ids[0])))
         cells = gathered(scores, code, wanted_plan, self.aim, draw)
+        if len(cells) >= SMALLEST:  # among a few that were picked by hand one more is conspicuous
+            cells = self._planter.begin(author, dataset, draw).on(cells, code, scores, wanted_plan)
         return kept.make(self.atlas, [self._sheet(author, dataset, code, cells)])[0]
 
     def split(self, sheet: Sheet) -> list[int]:
@@ -180,15 +185,13 @@ class Maker:
         left = [c.cell_id for c in sheet.open_cells]
         left += [c.cell_id for c in sheet.cells if c.checked and c.verdict is None]
         draw = np.random.default_rng((self.settings.seed, sheet.id))
-        parts = halves(
-            self.pool.judge(sorted(left), sheet.dataset),
-            sheet.class_code,
-            self.plan(sheet.author, sheet.class_code, sheet.dataset, careful=True),
-            self.aim,
-            draw,
-        )
+        author, dataset, code = sheet.author, sheet.dataset, sheet.class_code
+        scores = self.pool.judge(sorted(left), dataset)
+        wanted = self.plan(author, code, dataset, careful=True)
+        planting = self._planter.begin(author, dataset, draw)
         children = [
-            self._sheet(sheet.author, sheet.dataset, sheet.class_code, cells) for cells in parts
+            self._sheet(author, dataset, code, planting.on(cells, code, scores, wanted))
+            for cells in halves(scores, code, wanted, self.aim, draw)
         ]
         return kept.split(self.atlas, sheet.id, children)
 

@@ -172,14 +172,16 @@ def catching(checks: Iterable[Check]) -> float:
     """The share of foreign cells that a reader is taken to notice on a sheet, 0 to 1.
 
     ``checks`` are the answered ones of the reader, oldest first. Of those planted on sheets the
-    newest count, beside PRIOR_CHECKS at CATCH_RATE; a reader who accepts planted proposals on
-    single cells (``annotator.checks``) is taken to notice few on sheets too.
+    newest count, beside PRIOR_CHECKS at CATCH_RATE; a reader who by all checks together seems to
+    have stopped reading (``annotator.checks``) is taken to notice few.
     """
     known = [each for each in checks if each.caught is not None]
     recent = [each.caught for each in known if each.kind == SHEET][-WINDOW:]
     rate = (sum(map(bool, recent)) + PRIOR_CHECKS * CATCH_RATE) / (len(recent) + PRIOR_CHECKS)
-    alone = [bool(each.caught) for each in known if each.kind != SHEET]
-    return min(rate, UNREAD) if has_stopped_reading(alone) else rate
+    unread = has_stopped_reading(
+        [bool(each.caught) for each in known], [each.kind == SHEET for each in known]
+    )
+    return min(rate, UNREAD) if unread else rate
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from annotator.actions import Shown
-from annotator.documents import brief_document, named
+from annotator.checks import vigilance
+from annotator.documents import named
 from annotator.offering import check_may_label, conditions
+from annotator.pictures import picture_names
 from annotator.policy import is_shown
 from annotator.sheets.making import COLD, Maker, Settings
-from annotator.sheets.plan import catching
+from annotator.sheets.plan import LOW_CATCH_RATE, catching
 from annotator.sheets.work import Sheets
 from annotator.sights import View
 from annotator.viewer import Person
@@ -62,7 +64,7 @@ class SheetRoom:
         settings = Settings(
             catch_rate=lambda author: catching(checks.outcomes(whole, author)),
             proposable=proposable,
-            planted=desk.planted / 2,  # the other half falls to cells shown one by one
+            planted=desk.planted,
             k=desk.config.k,
             seed=desk.config.seed,
         )
@@ -138,10 +140,7 @@ class SheetRoom:
             "id": sheet.id,
             "class": named(tree, sheet.class_code),
             "waiting": len(sheet.waiting),
-            "cells": [
-                {**cell, "present": None, "moved": self._moved(moved.get(cell["id"]))}
-                for cell in displayed
-            ],
+            "cells": [{**cell, "moved": self._moved(moved.get(cell["id"]))} for cell in displayed],
             "doubtful": [c.cell_id for c in sheet.displayed if not c.sure and c.planted is None],
             "folded": len(sheet.open_cells) - sum(c.planted is None for c in sheet.displayed),
             "target": sheet.target,
@@ -171,6 +170,7 @@ class SheetRoom:
         record: Record = maker.record(dataset)
         rate = maker.settings.catch_rate(person.name)
         every = record.everything
+        seen = vigilance(self._desk.whole, person.name)
         return {
             "labelled": every.kept + every.folded,
             "folded": every.folded,
@@ -179,12 +179,22 @@ class SheetRoom:
             "checked": every.checked,
             "failed": every.failed,
             "catch_rate": round(rate, 3),
+            "planted": seen.glanced,
+            "noticed": seen.glanced_caught,
+            "unread": seen.noticed,
+            "slowed": rate < LOW_CATCH_RATE,
             "precision": round(1.0 - record.impurity(rate, maker.aim.confidence), 4),
             "target": maker.aim.target,
             "confidence": maker.aim.confidence,
         }
 
     def _brief(self, cell_ids: Sequence[int]) -> list[Document]:
-        """Cells for a grid, without a class: none of them is to tell what others say."""
+        """Cells for a grid: number and pictures alone. Where a cell is from, or that it has a class
+        or a flag, would tell a planted one from the others."""
         cells = self._desk.whole.cells_by_id(cell_ids)
-        return [brief_document(self._desk, cells[each], None) for each in cell_ids if each in cells]
+        found = []
+        for each in cell_ids:
+            if each in cells:
+                full, thumb = picture_names(each, cells[each].sha256)
+                found.append({"id": each, "picture": full, "thumbnail": thumb, "present": None})
+        return found

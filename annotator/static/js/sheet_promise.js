@@ -5,7 +5,8 @@ import { text } from "./language.js";
 
 const share = (value) => `${(100 * value).toFixed(1)} %`;
 
-export function showPromise(host, promise) {
+/** Fill the list `host`; `slowed` is the note that sheets are small because much went unnoticed. */
+export function showPromise(host, slowed, promise) {
   const row = (term, words) => make("div", {}, make("dt", { text: term }), make("dd", { text: words }));
   const rows = [row(text("Asked"), text("{target} right", { target: share(promise.target) }))];
   if (promise.labelled) {
@@ -23,5 +24,10 @@ export function showPromise(host, promise) {
   } else {
     rows.push(row(text("Labelled by sheets"), text("none yet")));
   }
+  if (promise.planted) {
+    rows.push(row(text("Planted cells noticed"), text("{n} of {all}",
+      { n: thousands(promise.noticed), all: thousands(promise.planted) })));
+  }
   host.replaceChildren(...rows);
+  slowed.hidden = !promise.slowed;
 }

@@ -79,7 +79,7 @@ async function openSelection(code) {
 
 function show(round) {
   byId("left").textContent = text("{n} cells wait for a label", { n: thousands(round.left) });
-  showPromise(byId("promise"), round.promise);
+  showPromise(byId("promise"), byId("slowed"), round.promise);
   singles = round.singles;
   missing = round.missing;
   ahead = round.sheets.length;
