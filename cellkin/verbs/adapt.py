@@ -9,7 +9,9 @@ import click
 from cellkin.options import atlas_argument, json_option, print_json
 
 if TYPE_CHECKING:
-    from retrieval.laboratory import AdaptReport
+    from collections.abc import Sequence
+
+    from retrieval.laboratory import AdaptReport, ToLabel
 
 
 @click.command()
@@ -17,26 +19,74 @@ if TYPE_CHECKING:
 @click.option(
     "--dataset", required=True, metavar="NAME", help="the data set of the laboratory in ATLAS"
 )
+@click.option(
+    "--next",
+    "ask",
+    type=click.IntRange(1, 100_000),
+    metavar="N",
+    help="also name the N cells to label next, the most telling first; works without a label too",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False),
+    metavar="CSV",
+    help="write these cells to a table whose empty column class is to be filled in",
+)
 @json_option
-def command(atlas: str, dataset: str, as_json: bool) -> None:
+def command(atlas: str, dataset: str, ask: int | None, out: str | None, as_json: bool) -> None:
     """Fit ATLAS to the laboratory of a data set from the labels that it has.
 
     A few labels of each class are enough; its cells without a label help as well. Several ways of
     using them are compared by cross-validation, the vote of neighbours among them, and the best is
     kept in ATLAS with the labels it rests on. No network is trained: it takes seconds.
     cellkin classify --dataset NAME uses it, and refreshes it when there are other labels.
+
+    --next says which cells to label, so that ten a class teach what some thirty drawn at random do:
+    label in rounds, a few cells of every class each.
     """
-    from index import Atlas
-    from retrieval.laboratory import adapt_dataset
+    from index import Atlas, CellFilter
+    from retrieval.laboratory import adapt_dataset, cells_to_label
     from retrieval.model import atlas_model
 
+    if out is not None and ask is None:
+        raise click.UsageError("--out writes the cells to label next: say how many with --next N")
     with Atlas.open(atlas) as opened:
         model = atlas_model(opened)
-        report = adapt_dataset(opened, model.id, model.metadata, dataset)
+        report = asked = None
+        known = dataset in list(opened.datasets()["name"])
+        labelled = opened.present_labels(CellFilter(datasets=(dataset,))) if known else True
+        if labelled or ask is None:
+            report = adapt_dataset(opened, model.id, model.metadata, dataset)
+        if ask is not None:
+            asked = cells_to_label(opened, model.id, model.metadata, dataset, ask)
     if as_json:
-        print_json(report.as_dict())
-    else:
+        found = report.as_dict() if report is not None else {"dataset": dataset}
+        if asked is not None:
+            found["next"] = [each.as_dict() for each in asked]
+        print_json(found)
+    elif report is not None:
         _show(report)
+    else:
+        click.echo(f"no label of data set {dataset} yet: nothing to adapt to", err=True)
+    if asked is not None:
+        _ask(asked, dataset, out, quiet=as_json)
+
+
+def _ask(asked: Sequence[ToLabel], dataset: str, out: str | None, *, quiet: bool) -> None:
+    from pathlib import Path
+
+    from retrieval.laboratory import as_table
+    from retrieval.writing import write_whole
+
+    if out is not None:
+        write_whole(Path(out), as_table(asked))
+        if not quiet:
+            click.echo(
+                f"{out}: {len(asked):,} cells to label next; fill in its column class, then "
+                f"cellkin import ATLAS FOLDER --labels {out} --dataset {dataset}"
+            )
+    elif not quiet:
+        click.echo(as_table(asked), nl=False)
 
 
 def _show(report: AdaptReport) -> None:

@@ -2,6 +2,7 @@
 
 from retrieval.laboratory.adapting import AdaptReport, adapt_dataset, kept_adaptation
 from retrieval.laboratory.answering import Answered, Room
+from retrieval.laboratory.asking import ToLabel, as_table, cells_to_label
 from retrieval.laboratory.held import Fresh, HeldAnswers, hold
 from retrieval.laboratory.known import KnownCells, described_cells, model_space
 
@@ -12,7 +13,10 @@ __all__ = [
     "HeldAnswers",
     "KnownCells",
     "Room",
+    "ToLabel",
     "adapt_dataset",
+    "as_table",
+    "cells_to_label",
     "described_cells",
     "hold",
     "kept_adaptation",

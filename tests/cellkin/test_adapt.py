@@ -92,6 +92,60 @@ def test_adapt_says_what_it_did_and_keeps_it(run_cellkin: Callable, made: Path) 
     assert {"model", "fingerprint", "seconds", "made", "adaptation", "cells"} <= set(kept)
 
 
+def test_the_cells_to_label_next_come_as_a_table_to_fill_in(
+    run_cellkin: Callable, made: Path, abroad: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "next.csv"
+    result = run_cellkin("adapt", made, "--dataset", "abroad", "--next", "12", "--out", out)
+    assert result.status == 0, result.stderr
+    assert "12 cells to label next" in result.stdout
+    rows = table(out)
+    assert list(rows[0]) == ["file", "class", "proposed", "probability"]
+    files = [row["file"] for row in rows]
+    told = {row["file"] for row in table(abroad.parent / "labels.csv")}
+    assert len(set(files)) == 12
+    assert not told & set(files)
+    assert all(row["class"] == "" and 0 < float(row["probability"]) <= 1 for row in rows)
+    truth = {row["file"]: row["class"] for row in table(abroad.parent / "truth.csv")}
+    # an empty table changes nothing, one that is filled in labels these cells
+    with out.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({**row, "class": truth[row["file"]]} for row in rows[:5])
+        writer.writerows(rows[5:])
+    again = run_cellkin("import", made, abroad, "--labels", out, "--dataset", "abroad")
+    assert again.status == 0, again.stderr
+    with Atlas.open(made) as atlas:
+        labelled = atlas.present_labels(CellFilter(datasets=("abroad",)))
+        assert len(labelled) == len(told) + 5
+
+
+def test_cells_to_label_are_named_before_the_first_label(
+    run_cellkin: Callable, made: Path, abroad: Path, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    for file in sorted(abroad.glob("*.png"))[::4]:
+        Image.open(file).rotate(90).save(folder / file.name)
+    with Atlas.open(made) as atlas:
+        import_source(atlas, folder, dataset="bare")
+        embed_atlas(atlas)
+    result = run_cellkin("adapt", made, "--dataset", "bare", "--next", "5")
+    assert result.status == 0, result.stderr
+    assert "no label of data set bare yet" in result.stderr
+    assert len(result.stdout.splitlines()) == 6
+    again = run_cellkin("adapt", made, "--dataset", "bare", "--next", "5", "--json")
+    named = json.loads(again.stdout)["next"]
+    assert [each["file"] for each in named] == [
+        line.split(",")[0] for line in result.stdout.splitlines()[1:]
+    ]
+    refused = run_cellkin("adapt", made, "--dataset", "bare", "--out", tmp_path / "n.csv")
+    assert refused.status == 2
+    assert "say how many with --next" in refused.stderr
+
+
 def test_adapt_as_json(run_cellkin: Callable, made: Path) -> None:
     result = run_cellkin("adapt", made, "--dataset", "abroad", "--json")
     report = json.loads(result.stdout)
