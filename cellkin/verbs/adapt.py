@@ -49,7 +49,9 @@ def command(atlas: str, dataset: str, ask: int | None, out: str | None, as_json:
     from retrieval.model import atlas_model
 
     if out is not None and ask is None:
-        raise click.UsageError("--out writes the cells to label next: say how many with --next N")
+        raise click.UsageError(
+            "--out names a table of the cells to label next, say how many with --next N"
+        )
     with Atlas.open(atlas) as opened:
         model = atlas_model(opened)
         report = asked = None

@@ -143,7 +143,7 @@ def test_cells_to_label_are_named_before_the_first_label(
     ]
     refused = run_cellkin("adapt", made, "--dataset", "bare", "--out", tmp_path / "n.csv")
     assert refused.status == 2
-    assert "say how many with --next" in refused.stderr
+    assert "say how many with --next N" in refused.stderr
 
 
 def test_adapt_as_json(run_cellkin: Callable, made: Path) -> None:

@@ -165,6 +165,11 @@ def test_adapt_to_a_data_set_that_is_not_there(refused, painted_atlas: Path) -> 
     refused("adapt-dataset-unknown", "adapt", painted_atlas, "--dataset", "paintd")
 
 
+def test_adapt_with_a_table_of_nothing(refused, painted_atlas: Path, tmp_path: Path) -> None:
+    out = tmp_path / "next.csv"
+    refused("adapt-out-alone", "adapt", painted_atlas, "--dataset", "paint", "--out", out, status=2)
+
+
 @pytest.mark.parametrize("embedded", [True, False])
 def test_adapt_without_labels_or_embeddings(
     refused, painted_atlas: Path, painted: Path, tmp_path: Path, embedded: bool
