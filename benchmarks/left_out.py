@@ -38,6 +38,7 @@ from retrieval.training.start import shipped_frozen
 
 SIZE, BATCH, LEVEL = 96, 64, "laboratory"
 RATES = (4e-4, 1e-3)
+AVERAGING = 0.98  # of so few steps only the last shall count
 MOST = 500  # references of one class and laboratory: more are not asked anyway
 DRAWS = 10
 
@@ -58,7 +59,7 @@ def taught(cells: Cells, steps: int, seed: int, out: Path) -> Path:
     device = torch.device("cpu")
     torch.manual_seed(seed)
     lessons = Lessons(cells)
-    course = Course([begun(imagenet_weights())], device, RATES)
+    course = Course([begun(imagenet_weights())], device, RATES, AVERAGING)
     rng = np.random.default_rng((seed, 1))
     drawn = batches(cells, [2.0 if each == "pbc" else 1.0 for each in cells.sources], BATCH, seed)
 

@@ -73,10 +73,16 @@ STUDENTS = (
 class Course:
     """One or more networks taught together for a number of steps, or of seconds."""
 
-    def __init__(self, nets: Sequence[Net], device: torch.device, rates: tuple[float, float]):
+    def __init__(
+        self,
+        nets: Sequence[Net],
+        device: torch.device,
+        rates: tuple[float, float],
+        averaging: float = 0.998,
+    ) -> None:
         self.nets = [net.to(device).to(memory_format=torch.channels_last) for net in nets]
         self.means = [
-            AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
+            AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(averaging), use_buffers=True)
             for net in self.nets
         ]
         trunk = [p for net in self.nets for p in net.trunk.parameters()]
