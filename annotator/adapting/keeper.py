@@ -49,6 +49,7 @@ class Progress:
     message: str = ""
     remedy: str = ""
     looked: tuple[object, ...] | None = None  # the state of the atlas that was judged last
+    counted: tuple[tuple[int, int], HeldAnswers | None, Standing] | None = None
     rests: float = 0.0  # until this moment nothing is begun
 
     @property
@@ -107,9 +108,13 @@ class Adapting:
             return self._all[key]
 
     def standing(self, atlas: Atlas, dataset: str) -> Standing:
-        """How the labels of ``dataset`` stand against what is held."""
-        marks = atlas.marks(atlas.active_model or "")
-        return standing(atlas, dataset, self.progress(atlas, dataset).held, marks, self.after)
+        """How the labels of ``dataset`` stand against what is held; counted once for each state."""
+        found, marks = self.progress(atlas, dataset), atlas.marks(atlas.active_model or "")
+        held, counted = found.held, found.counted
+        if counted is None or counted[0] != marks or counted[1] is not held:
+            now = standing(atlas, dataset, held, marks, self.after)
+            counted = found.counted = (marks, held, now)
+        return counted[2]
 
     def record(self, number: int | None) -> AdaptationRecord | None:
         """The log's entry of an adaptation that this run has made."""
@@ -145,7 +150,7 @@ class Adapting:
         held = found.held
         if held is not None and held.model_id != model_id:
             held = found.held = None
-        now = standing(found.atlas, found.dataset, held, marks, self.after)
+        now = standing(found.atlas, found.dataset, held, marks, self.after, counted=False)
         found.looked = (model_id, marks)
         if now.due or (held is None and worth_reading(found.atlas, found.dataset, model_id)):
             self._begin(found)
