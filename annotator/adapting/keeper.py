@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("cellkin.annotator")
 
 IDLE, WAITING, WORKING, FAILED = "idle", "waiting", "working", "failed"
-PAUSE = 4.0  # times as long as an adaptation took nothing is begun for the same data set
+PAUSE = 4.0  # times as long as an adaptation took nothing is begun: a fifth of a core at most
 MOST_BYTES = 256 * 1024 * 1024  # of all that is held; what was asked for longest ago goes first
 
 Swapped = Callable[["Atlas", str], None]
@@ -37,7 +37,7 @@ class _StoppedError(Exception):
     """The annotator closes: what is under way is of no use any more."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Progress:
     """What is held of a data set as one view of the atlas shows it, and what is under way."""
 
@@ -51,6 +51,7 @@ class Progress:
     looked: tuple[object, ...] | None = None  # the state of the atlas that was judged last
     counted: tuple[tuple[int, int], HeldAnswers | None, Standing] | None = None
     rests: float = 0.0  # until this moment nothing is begun
+    urgent: bool = False  # somebody asked for it: it does not wait
 
     @property
     def busy(self) -> bool:
@@ -80,6 +81,8 @@ class Adapting:
         self._all: OrderedDict[tuple[int, str], Progress] = OrderedDict()
         self._waiting: deque[Progress] = deque()
         self._worker: threading.Thread | None = None
+        self._free = 0.0  # the moment from which the next may begin
+        self._wake = threading.Event()
         self._closing = False
         self._lock = threading.RLock()
         self._records: dict[int, AdaptationRecord] = {}
@@ -127,7 +130,9 @@ class Adapting:
             mine = [each for each in self._all.values() if each.dataset == dataset]
         for each in mine:
             if each is wanted or each.held is not None:
+                each.urgent = True
                 self._begin(each)
+        self._wake.set()
         return wanted
 
     def wait(self) -> None:
@@ -141,6 +146,7 @@ class Adapting:
         with self._lock:
             self._closing = True
             self._waiting.clear()
+        self._wake.set()
         self.wait()
 
     def _consider(self, found: Progress, model_id: str) -> None:
@@ -171,9 +177,16 @@ class Adapting:
                 if self._closing or not self._waiting:
                     self._worker = None
                     return
-                found = self._waiting.popleft()
-                found.state = WORKING
-            self._adapt(found)
+                found = next((p for p in self._waiting if p.urgent), self._waiting[0])
+                pause = 0.0 if found.urgent else self._free - time.monotonic()
+                self._wake.clear()
+                if pause <= 0:
+                    self._waiting.remove(found)
+                    found.state, found.urgent = WORKING, False
+            if pause > 0:
+                self._wake.wait(pause)
+            else:
+                self._adapt(found)
 
     def _adapt(self, found: Progress) -> None:
         from retrieval.laboratory import hold
@@ -208,7 +221,8 @@ class Adapting:
         else:
             self._take(found, held)
         finally:
-            found.rests = time.monotonic() + PAUSE * (time.monotonic() - begun)
+            self._free = time.monotonic() + PAUSE * (time.monotonic() - begun)
+            found.rests = self._free
 
     def _failed(self, found: Progress, message: str, remedy: str) -> None:
         """What was held before goes on answering."""
