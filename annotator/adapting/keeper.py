@@ -34,7 +34,7 @@ Swapped = Callable[["Atlas", str], None]
 
 
 class _StoppedError(Exception):
-    """The annotator closes: what is under way is of no use any more."""
+    """What is under way is of no use: the annotator closes, or there is too little to read."""
 
 
 @dataclass(eq=False)
@@ -51,6 +51,7 @@ class Progress:
     looked: tuple[object, ...] | None = None  # the state of the atlas that was judged last
     counted: tuple[tuple[int, int], HeldAnswers | None, Standing] | None = None
     rests: float = 0.0  # until this moment nothing is begun
+    unsure: bool = False  # it is still to be seen whether the data set can be read as a whole
     urgent: bool = False  # somebody asked for it: it does not wait
 
     @property
@@ -130,7 +131,7 @@ class Adapting:
             mine = [each for each in self._all.values() if each.dataset == dataset]
         for each in mine:
             if each is wanted or each.held is not None:
-                each.urgent = True
+                each.urgent, each.unsure = True, False
                 self._begin(each)
         self._wake.set()
         return wanted
@@ -158,7 +159,8 @@ class Adapting:
             held = found.held = None
         now = standing(found.atlas, found.dataset, held, marks, self.after, counted=False)
         found.looked = (model_id, marks)
-        if now.due or (held is None and worth_reading(found.atlas, found.dataset, model_id)):
+        if now.due or held is None:
+            found.unsure = not now.due  # counting a million cells is not for who waits for a page
             self._begin(found)
 
     def _begin(self, found: Progress) -> None:
@@ -182,7 +184,7 @@ class Adapting:
                 self._wake.clear()
                 if pause <= 0:
                     self._waiting.remove(found)
-                    found.state, found.urgent = WORKING, False
+                    found.urgent = False
             if pause > 0:
                 self._wake.wait(pause)
             else:
@@ -201,6 +203,9 @@ class Adapting:
         try:
             if model_id is None:
                 raise _StoppedError
+            if found.unsure and not worth_reading(found.atlas, found.dataset, model_id):
+                raise _StoppedError
+            found.state = WORKING
             held = hold(
                 found.atlas,
                 model_id,
