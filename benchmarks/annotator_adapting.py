@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import shutil
 import statistics
 import subprocess
@@ -326,7 +327,8 @@ def body(work: Path, draws: int) -> tuple[str, str]:
             ),
             "",
             "Adaptations to random cells (3,000 references, 20 labels a class), what is held in "
-            "memory then, and how long a question for one cell takes while they are under way:",
+            "memory then, and how long a question for one cell takes while they are under way "
+            f"(the machine's load meanwhile: {os.getloadavg()[1]:.1f}):",
             "",
             table(
                 (
