@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import shutil
 import statistics
 import subprocess
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -271,10 +272,27 @@ def _mean(scores: Sequence[Score]) -> str:
     )
 
 
+def accuracy_rows(source: Path, name: str, truth: pd.Series, draws: int) -> Iterator[tuple]:
+    """A row of the table for each number of labels of one new laboratory."""
+    for each in LABELS:
+        found = [one_draw(source, name, each, draw) for draw in range(draws if each else 1)]
+        row = (
+            f"{name} ({len(truth)} cells, {truth.nunique()} classes)",
+            each,
+            _mean([one.vote for one in found]),
+            _mean([one.adapted for one in found]),
+            _mean([one.fresh for one in found]),
+            f"{statistics.mean(one.borne_out for one in found):.2f}",
+            f"{statistics.mean(one.seconds for one in found):.2f} s",
+        )
+        print(row, flush=True)
+        yield row
+
+
 def body(work: Path, draws: int) -> tuple[str, str]:
     """The text of the section, and the hash of the cells it rests on."""
     source = build(work)
-    rows, digest = [], hashlib.sha256()
+    digest = hashlib.sha256()
     with Atlas.open(source) as atlas:
         model = atlas.active_model or ""
         metadata = atlas.model_metadata(model)
@@ -282,21 +300,7 @@ def body(work: Path, draws: int) -> tuple[str, str]:
             digest.update(cell.encode())
         counts = {name: len(atlas.cell_ids(CellFilter(datasets=(name,)))) for name in REFERENCES}
         new = {name: truth_of(atlas, name) for name in NEW}
-    for name in NEW:
-        for each in LABELS:
-            found = [one_draw(source, name, each, draw) for draw in range(draws if each else 1)]
-            rows.append(
-                (
-                    f"{name} ({len(new[name])} cells, {new[name].nunique()} classes)",
-                    each,
-                    _mean([one.vote for one in found]),
-                    _mean([one.adapted for one in found]),
-                    _mean([one.fresh for one in found]),
-                    f"{statistics.mean(one.borne_out for one in found):.2f}",
-                    f"{statistics.mean(one.seconds for one in found):.2f} s",
-                )
-            )
-            print(rows[-1], flush=True)
+    rows = [row for name in NEW for row in accuracy_rows(source, name, new[name], draws)]
     times = [
         (f"{count:,}", f"{first:.1f} s", f"{again:.1f} s", f"{held:.0f} MB", *map(_ms, waits))
         for count, first, again, held, *waits in synthetic(work, model, metadata, SIZES)
@@ -323,7 +327,8 @@ def body(work: Path, draws: int) -> tuple[str, str]:
             ),
             "",
             "Adaptations to random cells (3,000 references, 20 labels a class), what is held in "
-            "memory then, and how long a question for one cell takes while they are under way:",
+            "memory then, and how long a question for one cell takes while they are under way "
+            f"(the machine's load meanwhile: {os.getloadavg()[1]:.1f}):",
             "",
             table(
                 (

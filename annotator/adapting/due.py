@@ -60,20 +60,34 @@ class Standing:
 
 
 def standing(
-    atlas: Atlas, dataset: str, held: HeldAnswers | None, marks: tuple[int, int], after: int
+    atlas: Atlas,
+    dataset: str,
+    held: HeldAnswers | None,
+    marks: tuple[int, int],
+    after: int,
+    *,
+    counted: bool = True,
 ) -> Standing:
-    """How the labels of ``dataset`` stand; ``marks`` are the atlas's now."""
-    labels = label_counts(atlas, dataset)
+    """How the labels of ``dataset`` stand; ``marks`` are the atlas's now.
+
+    Not ``counted``: where labels were adapted to already, only what came since is looked at, which
+    costs the same however many labels there are.
+    """
     if held is None:
+        labels = label_counts(atlas, dataset)
         return Standing(labels, sum(labels.values()), after, None, False, False)
-    tree = atlas.taxonomy
-    classes = {tree.at_level(code, "class") for code in labels} - {None}
+    fresh = newly_said(atlas, dataset, held.mark)
+    tree, known = atlas.taxonomy, set(held.ancestry.classes)
+    classes = {tree.at_level(code, "class") for code in atlas.present_of(fresh).values()}
+    labels = dict(held.record.labels) if held.record is not None else {}
+    if counted or not held.labels:
+        labels = label_counts(atlas, dataset)
     return Standing(
         labels,
-        len(newly_said(atlas, dataset, held.mark)),
+        len(fresh),
         after,
         held.labels,
-        bool(classes - set(held.ancestry.classes)),
+        bool(classes - known - {None}),
         marks[1] != held.marks[1],
     )
 

@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 log = logging.getLogger("cellkin.annotator")
 
 IDLE, WAITING, WORKING, FAILED = "idle", "waiting", "working", "failed"
-PAUSE = 4.0  # times as long as an adaptation took nothing is begun for the same data set
+PAUSE = 4.0  # times as long as an adaptation took nothing is begun: a fifth of a core at most
 MOST_BYTES = 256 * 1024 * 1024  # of all that is held; what was asked for longest ago goes first
 
 Swapped = Callable[["Atlas", str], None]
 
 
 class _StoppedError(Exception):
-    """The annotator closes: what is under way is of no use any more."""
+    """What is under way is of no use: the annotator closes, or there is too little to read."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Progress:
     """What is held of a data set as one view of the atlas shows it, and what is under way."""
 
@@ -49,7 +49,10 @@ class Progress:
     message: str = ""
     remedy: str = ""
     looked: tuple[object, ...] | None = None  # the state of the atlas that was judged last
+    counted: tuple[tuple[int, int], HeldAnswers | None, Standing] | None = None
     rests: float = 0.0  # until this moment nothing is begun
+    unsure: bool = False  # it is still to be seen whether the data set can be read as a whole
+    urgent: bool = False  # somebody asked for it: it does not wait
 
     @property
     def busy(self) -> bool:
@@ -79,6 +82,8 @@ class Adapting:
         self._all: OrderedDict[tuple[int, str], Progress] = OrderedDict()
         self._waiting: deque[Progress] = deque()
         self._worker: threading.Thread | None = None
+        self._free = 0.0  # the moment from which the next may begin
+        self._wake = threading.Event()
         self._closing = False
         self._lock = threading.RLock()
         self._records: dict[int, AdaptationRecord] = {}
@@ -107,9 +112,13 @@ class Adapting:
             return self._all[key]
 
     def standing(self, atlas: Atlas, dataset: str) -> Standing:
-        """How the labels of ``dataset`` stand against what is held."""
-        marks = atlas.marks(atlas.active_model or "")
-        return standing(atlas, dataset, self.progress(atlas, dataset).held, marks, self.after)
+        """How the labels of ``dataset`` stand against what is held; counted once for each state."""
+        found, marks = self.progress(atlas, dataset), atlas.marks(atlas.active_model or "")
+        held, counted = found.held, found.counted
+        if counted is None or counted[0] != marks or counted[1] is not held:
+            now = standing(atlas, dataset, held, marks, self.after)
+            counted = found.counted = (marks, held, now)
+        return counted[2]
 
     def record(self, number: int | None) -> AdaptationRecord | None:
         """The log's entry of an adaptation that this run has made."""
@@ -122,7 +131,9 @@ class Adapting:
             mine = [each for each in self._all.values() if each.dataset == dataset]
         for each in mine:
             if each is wanted or each.held is not None:
+                each.urgent, each.unsure = True, False
                 self._begin(each)
+        self._wake.set()
         return wanted
 
     def wait(self) -> None:
@@ -136,6 +147,7 @@ class Adapting:
         with self._lock:
             self._closing = True
             self._waiting.clear()
+        self._wake.set()
         self.wait()
 
     def _consider(self, found: Progress, model_id: str) -> None:
@@ -145,9 +157,10 @@ class Adapting:
         held = found.held
         if held is not None and held.model_id != model_id:
             held = found.held = None
-        now = standing(found.atlas, found.dataset, held, marks, self.after)
+        now = standing(found.atlas, found.dataset, held, marks, self.after, counted=False)
         found.looked = (model_id, marks)
-        if now.due or (held is None and worth_reading(found.atlas, found.dataset, model_id)):
+        if now.due or held is None:
+            found.unsure = not now.due  # counting a million cells is not for who waits for a page
             self._begin(found)
 
     def _begin(self, found: Progress) -> None:
@@ -166,9 +179,16 @@ class Adapting:
                 if self._closing or not self._waiting:
                     self._worker = None
                     return
-                found = self._waiting.popleft()
-                found.state = WORKING
-            self._adapt(found)
+                found = next((p for p in self._waiting if p.urgent), self._waiting[0])
+                pause = 0.0 if found.urgent else self._free - time.monotonic()
+                self._wake.clear()
+                if pause <= 0:
+                    self._waiting.remove(found)
+                    found.urgent = False
+            if pause > 0:
+                self._wake.wait(pause)
+            else:
+                self._adapt(found)
 
     def _adapt(self, found: Progress) -> None:
         from retrieval.laboratory import hold
@@ -183,6 +203,9 @@ class Adapting:
         try:
             if model_id is None:
                 raise _StoppedError
+            if found.unsure and not worth_reading(found.atlas, found.dataset, model_id):
+                raise _StoppedError
+            found.state = WORKING
             held = hold(
                 found.atlas,
                 model_id,
@@ -203,7 +226,8 @@ class Adapting:
         else:
             self._take(found, held)
         finally:
-            found.rests = time.monotonic() + PAUSE * (time.monotonic() - begun)
+            self._free = time.monotonic() + PAUSE * (time.monotonic() - begun)
+            found.rests = self._free
 
     def _failed(self, found: Progress, message: str, remedy: str) -> None:
         """What was held before goes on answering."""

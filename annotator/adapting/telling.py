@@ -67,7 +67,7 @@ def dataset_document(desk: Desk, dataset: str) -> Document:
         "accuracy": None if told is None else round(told, 4),
         "labels": sum(standing.labels.values()),
         "fresh": standing.fresh,
-        "next": _next(adapting, standing),
+        "next": _next(adapting, progress, standing),
         "message": progress.message or None,
         "remedy": progress.remedy or None,
     }
@@ -88,8 +88,6 @@ def all_documents(desk: Desk) -> list[Document]:
 
 
 def _under_way(progress: Progress, labels: int) -> str:
-    if progress.state == WAITING:
-        return _("Adapting to %(dataset)s is next in line …", dataset=progress.dataset)
     if progress.state == WORKING:
         return ngettext(
             "Adapting to %(dataset)s, %(num)s label: %(stage)s …",
@@ -108,10 +106,12 @@ def _under_way(progress: Progress, labels: int) -> str:
     return ""
 
 
-def _next(adapting: Adapting, standing: Standing) -> str:
+def _next(adapting: Adapting, progress: Progress, standing: Standing) -> str:
     """When the next adaptation is due, in one sentence."""
     if not adapting.on:
         return _("Adaptation is switched off (--no-adapt).")
+    if progress.state == WAITING:
+        return _("Waits for its turn.")
     if standing.missing:
         return ngettext(
             "Due after %(num)s more label.", "Due after %(num)s more labels.", standing.missing

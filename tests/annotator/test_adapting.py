@@ -193,6 +193,23 @@ def test_one_at_a_time(abroad: Any, atlas: Atlas, adapting: Adapting, gate: Any)
     assert {entry.dataset for entry in adaptations_of(atlas)} == {"lab", "new"}
 
 
+def test_all_share_one_pause_and_who_asks_does_not_wait(
+    abroad: Any,
+    atlas: Atlas,
+    proposals: Proposals,
+    adapting: Adapting,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("annotator.adapting.keeper.PAUSE", 1e6)
+    adapting.now(atlas, "lab")
+    adapting.wait()
+    proposals.propose(abroad.cells(atlas)[:1])
+    assert adapting.progress(atlas, "new").state == "waiting"
+    adapting.now(atlas, "new")
+    adapting.wait()
+    assert adapting.held(atlas, "new", consider=False) is not None
+
+
 def test_what_goes_wrong_is_said_and_neighbours_go_on_voting(
     abroad: Any,
     atlas: Atlas,
