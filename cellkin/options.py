@@ -13,8 +13,13 @@ from index.settings import SETTINGS, setting
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def setting_option(name: str, *flags: str) -> Decorator:
+def setting_option(
+    name: str, *flags: str, default: Any = None, what: str | None = None
+) -> Decorator:
     """A click option for setting ``name``; flags default to ``--name``.
+
+    Where a verb means its own by it, ``default`` is that in place of the setting's and of the
+    environment's, and ``what`` its help.
 
     The value is parsed by the settings table, so its errors and its environment variable are the
     same here and in the annotator.
@@ -22,7 +27,7 @@ def setting_option(name: str, *flags: str) -> Decorator:
     entry = SETTINGS[name]
 
     def parse(ctx: click.Context, param: click.Parameter, given: str | bool | None) -> Any:
-        return setting(name, given)
+        return setting(name, default if given is None else given)
 
     if isinstance(entry.default, bool):
         shown = name if entry.default else f"no-{name}"
@@ -39,7 +44,9 @@ def setting_option(name: str, *flags: str) -> Decorator:
         default=None,
         callback=parse,
         metavar="|".join(entry.choices) if entry.choices else type(entry.default).__name__.upper(),
-        help=f"{entry.help}  [default: {entry.default}; env: {entry.variable}]",
+        help=f"{what or entry.help}  [default: {entry.default}; env: {entry.variable}]"
+        if default is None
+        else f"{what or entry.help}  [default: {default}]",
     )
 
 

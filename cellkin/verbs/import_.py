@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import click
@@ -52,6 +53,7 @@ def command(
     """
     from index import Atlas
     from index.errors import AtlasNotFoundError
+    from retrieval.reading.errors import SourceError
     from retrieval.reading.importing import carry_out, plan_import
 
     def plan(taxonomy: Taxonomy | None) -> Plan:
@@ -65,8 +67,13 @@ def command(
     except AtlasNotFoundError:
         planned = plan(None)  # a slip in the source's name must not leave an empty atlas behind
         opened = Atlas.open(atlas, create=True)
-    with opened:
-        report = carry_out(planned or plan(opened.taxonomy), opened, copy=copy, workers=workers)
+    try:
+        with opened:
+            report = carry_out(planned or plan(opened.taxonomy), opened, copy=copy, workers=workers)
+    except SourceError:
+        if planned is not None:  # nor must pictures of which none can be read
+            shutil.rmtree(atlas)
+        raise
     if as_json:
         print_json(report.as_dict())
     else:

@@ -20,10 +20,7 @@ def _many(flag: str, name: str, what: str) -> Decorator:
 @click.command()
 @atlas_argument
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-k", "--k", "k", type=click.IntRange(1, 1000), default=10, show_default=True,
-    help="neighbours to show",
-)  # fmt: skip
+@setting_option("k", "-k", "--k", default=10, what="neighbours to show")
 @_many("--dataset", "datasets", "only references of this data set")
 @_many("--not-dataset", "not_datasets", "no reference of this data set")
 @_many("--patient", "patients", "only references of this patient, also as dataset/name")

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -145,14 +145,25 @@ def carry_out(
     author: str = "import",
     workers: int | None = None,
 ) -> ImportReport:
-    """Decode the pictures of a plan and add them to the atlas."""
+    """Decode the pictures of a plan and add them to the atlas.
+
+    Raises SourceError, with nothing written, where none of them can be read.
+    """
     report = plan.report
     report.root = _root(atlas, report.dataset, plan.source.root)
-    atlas.add_dataset(report.dataset, report.root)
     into = Path(atlas.path) if copy else None
     task = _Task(report.root.rstrip("/") + "/", into, int(setting("workers", workers)))
     records = task.records(plan.found, plan.codes, report)
-    added = atlas.add_cells(report.dataset, records, author=author)
+    # Nothing is noted of a data set before its first picture is read, and its copy written.
+    first = next(records, None)
+    if first is None:
+        reasons = "; ".join(f"{len(files)} {why}" for why, files in report.reasons.items())
+        raise SourceError(
+            f"no picture in {plan.source.request.source} can be read: {reasons}",
+            "open one of them in a viewer; copy or export them again",
+        )
+    atlas.add_dataset(report.dataset, report.root)
+    added = atlas.add_cells(report.dataset, chain([first], records), author=author)
     report.added, report.labels = added.added, added.labels
     report.existing = max(0, added.existing - plan.again)
     report.duplicates += added.duplicates

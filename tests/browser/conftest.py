@@ -92,14 +92,22 @@ def annotator(to_label: Path) -> Iterator[Annotator]:
     running.kill()
 
 
-@pytest.fixture
-def start_annotator() -> Iterator[Callable[[Path, Path], Annotator]]:
-    """``start_annotator(atlas, folder)`` runs an annotator on a copy of ``atlas`` in ``folder``."""
+@pytest.fixture(scope="module")
+def start_annotator() -> Iterator[Callable[..., Annotator]]:
+    """``start_annotator(atlas, folder, *arguments)`` runs an annotator on a copy of ``atlas``.
+
+    ``first(copy)`` is called before it starts. It runs to the end of the module, so that tests that
+    only look may share it; those that change something give a folder of their own.
+    """
     running: list[Annotator] = []
 
-    def start(atlas: Path, folder: Path) -> Annotator:
+    def start(
+        atlas: Path, folder: Path, *arguments: str, first: Callable[[Path], None] | None = None
+    ) -> Annotator:
         shutil.copytree(atlas, folder / "atlas")
-        running.append(Annotator(folder / "atlas"))
+        if first is not None:
+            first(folder / "atlas")
+        running.append(Annotator(folder / "atlas", arguments or ("--author", "ann")))
         running[-1].start()
         return running[-1]
 

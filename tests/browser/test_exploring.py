@@ -143,13 +143,6 @@ def test_a_cell_is_shown_when_it_is_pointed_at(at_map) -> None:
     page.click("#zoom-all")
 
 
-def test_map_on_a_telephone_in_the_dark(grid, annotator, look) -> None:
-    seen = look(annotator.address + "map", width=390, height=844, scheme="dark", has_touch=True)
-    seen.page.wait_for_selector(READY)
-    assert seen.page.evaluate("document.documentElement.scrollWidth") <= 390
-    seen.forgive(SLOW_GRAPHICS)
-
-
 def test_clusters_are_made_named_grown_and_undone(annotator, look) -> None:
     seen = look(annotator.address + "clusters")
     page = seen.page
@@ -236,14 +229,3 @@ def test_what_is_dropped_or_pasted_is_sent_and_proved(annotator, look) -> None:
         seen.wait_for("#problem", "is no picture of a kind that can be read")
         assert seen.page.evaluate("location.search") == ""
     seen.forgive("status of 422")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 1024, 390])
-def test_the_pages_fit(shown, look, width, scheme) -> None:
-    seen = look(shown.address + "map", width=width, height=900, scheme=scheme)
-    for path in ("map", "clusters", "search", "search?more=31&less=32"):
-        seen.page.goto(shown.address + path)
-        wide = seen.page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= width, f"/{path} is {wide} wide at {width}"
-    seen.forgive(SLOW_GRAPHICS)

@@ -99,11 +99,3 @@ def test_on_a_telephone_the_accept_button_keeps_off_both_edges(disputed, look) -
     width = seen.page.evaluate("() => document.documentElement.clientWidth")
     assert box["x"] >= 10
     assert width - box["x"] - box["width"] >= 10
-
-
-@pytest.mark.parametrize("path", ["review", "review/disagreements/31", "progress", "cells/31"])
-@pytest.mark.parametrize("width", [1440, 390])
-def test_pages_fit(disputed, look, path: str, width: int) -> None:
-    seen = look(disputed.address + path, width=width, height=844)
-    over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert seen.page.evaluate(over) <= 0

@@ -220,10 +220,11 @@ def test_named_pipe(reported, tmp_path: Path, cells: Path) -> None:
     assert count(tmp_path / "new") == 2
 
 
-def test_every_picture_bad(reported, tmp_path: Path) -> None:
+def test_every_picture_bad(refused, tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "bad.jpg").write_text("text")
-    reported("every-picture-bad", "import", tmp_path / "new", tmp_path / "bad")
+    refused("every-picture-bad", "import", tmp_path / "new", tmp_path / "bad")
+    assert not (tmp_path / "new").exists()
 
 
 def test_cmyk_jpeg_is_read(reported, tmp_path: Path, cells: Path, painted: Path) -> None:

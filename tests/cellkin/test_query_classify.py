@@ -53,7 +53,7 @@ def test_query_draws_a_montage_and_reports_bad_pictures(
 @pytest.mark.parametrize(
     ("extra", "status", "message"),
     [
-        (["-k", "0"], 2, "not in the range 1<=x<=1000"),
+        (["-k", "0"], 1, "k is '0', allowed is a whole number from 1 to 1000"),
         (["--class", "basofil"], 1, "class 'basofil' is not in the taxonomy; did you mean"),
         (["--dataset", "other"], 1, "data set 'other' is not in the atlas"),
         (["--not-patient", "nobody"], 1, "no cell of the atlas is of patient 'nobody'"),

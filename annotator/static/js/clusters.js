@@ -2,7 +2,7 @@
 
 import { ApiError, get, post } from "./api.js";
 import { ClusterView } from "./cluster_view.js";
-import { byId, make, swatch } from "./dom.js";
+import { byId, drawn, make, swatch } from "./dom.js";
 import { plural, text } from "./language.js";
 import { follow, showJob } from "./open_sheet.js";
 import { SpreadView } from "./spread_view.js";
@@ -164,4 +164,5 @@ if (found.job?.state === "working") {
 if (location.hash.length > 1) {
   route();
 }
+drawn();
 document.body.dataset.ready = "clusters";

@@ -23,6 +23,9 @@ export function make(tag, given = {}, ...children) {
   return element;
 }
 
+/** The page has its shape: what was held back until then (base.css) is shown. */
+export const drawn = () => document.body.classList.remove("drawing", "drawing-all");
+
 export const byId = (id) => document.getElementById(id);
 
 /** The colour square of a class; a name always stands beside it. */

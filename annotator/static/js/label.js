@@ -7,7 +7,7 @@ import { Adjust } from "./adjust.js";
 import { get, post } from "./api.js";
 import { Choices } from "./choices.js";
 import { Closer, Watch } from "./closer.js";
-import { byId, thousands } from "./dom.js";
+import { byId, drawn, thousands } from "./dom.js";
 import { text } from "./language.js";
 import { Search } from "./search.js";
 import { showEvidence, showLog, showProposal } from "./show.js";
@@ -395,3 +395,4 @@ for (const [id, action] of Object.entries({
 }
 
 take(start.next);
+drawn();

@@ -1,7 +1,7 @@
 // The map page: many cells at a glance, a lasso that opens as a sheet. Nothing is labelled here.
 
 import { get, post } from "./api.js";
-import { byId, make, thousands } from "./dom.js";
+import { byId, drawn, make, thousands } from "./dom.js";
 import { plural, text } from "./language.js";
 import { Hand } from "./map_hand.js";
 import { Legend, shapeMark } from "./map_legend.js";
@@ -266,5 +266,7 @@ if (state.job?.state === "working") {
   follow(() => get("/explore/map"), showState).then((after) => after.ready && location.reload(), complain);
 }
 if (state.ready) {
-  begin().catch(complain);
+  begin().catch(complain).finally(drawn);
+} else {
+  drawn();
 }

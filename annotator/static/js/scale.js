@@ -1,7 +1,7 @@
 // Pictures at one scale: a micrometre takes the same room in each, where the width of a pixel is
 // known of all; else a pixel does, and it is said that the scale is unknown.
 
-import { make } from "./dom.js";
+import { drawn, make } from "./dom.js";
 import { text } from "./language.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -60,10 +60,16 @@ export function level(figures) {
 
 /** Keep the pictures of every element `.samples` at one scale, whatever the width of the page. */
 export function keepLevel() {
+  if (!document.querySelector(".samples .sample")) {
+    drawn();
+  }
   for (const group of document.querySelectorAll(".samples")) {
     const figures = [...group.querySelectorAll(".sample")];
     if (figures.length) {
-      new ResizeObserver(() => level(figures)).observe(group);
+      new ResizeObserver(() => {
+        level(figures);
+        drawn();
+      }).observe(group);
     }
   }
 }

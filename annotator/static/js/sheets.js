@@ -3,7 +3,7 @@
 
 import { get, post } from "./api.js";
 import { Choices } from "./choices.js";
-import { byId, thousands } from "./dom.js";
+import { byId, drawn, thousands } from "./dom.js";
 import { plural, text } from "./language.js";
 import { SheetGrid } from "./sheet_grid.js";
 import { showPromise } from "./sheet_promise.js";
@@ -42,6 +42,7 @@ async function act(work) {
     await work();
   } catch (error) {
     say(error.words ?? String(error), "bad");
+    drawn();
   } finally {
     busy = false;
   }
@@ -104,6 +105,7 @@ function stage(parts, title, words) {
   byId("stage-words").textContent = words;
   byId("live").textContent = `${title}. ${words}`;
   shownAt = performance.now();
+  drawn();
 }
 
 function showSingle() {
