@@ -137,7 +137,8 @@ class Maker:
         draw = np.random.default_rng((self.settings.seed, len(scores), known.own))
         made: list[Sheet] = []
         pending = kept.pending(self.atlas, dataset)
-        for code, rows in list(ready(scores, self.aim.sure).items())[:ROUND]:
+        due = ready(scores, self.aim.sure, self.record(dataset))
+        for code, rows in list(due.items())[:ROUND]:
             wanted = self.plan(author, code, dataset, pending=pending)
             cells = form(scores, rows, wanted, self.aim, draw)
             share = self.settings.planted * (2 if wanted.wary else 1)

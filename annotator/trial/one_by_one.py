@@ -24,14 +24,17 @@ def with_proposals(bench: Bench) -> None:
     cells = bench.cells
     folder = Folder(cells.described, model_space(cells.about))
     order = np.random.default_rng(bench.seed).permutation(len(cells))
-    codes = np.array([f"{column:03}" for column in range(len(cells.classes))])
+    codes = np.asarray(cells.classes)
+    column = {code: place for place, code in enumerate(cells.classes)}
     for start in range(0, len(order), AGAIN):
         rows = order[start : start + AGAIN]
         known = np.flatnonzero(bench.given >= 0)
         named = codes[bench.given[known]].tolist()
         taught = Taught(cells.vectors[known], named, known, named)
-        classes, found = probabilities(cells.vectors[rows], rows, folder, taught)
+        classes, found = probabilities(
+            cells.vectors[rows], rows, folder, taught, before=folder.space.score_classes
+        )
         for place, cell in enumerate(rows.tolist()):
-            proposed = int(classes[found[place].argmax()]) if classes else None
+            proposed = column.get(classes[int(found[place].argmax())]) if classes else None
             bench.give(cell, bench.reader.name(cell, proposed))
         bench.mark()
