@@ -55,7 +55,7 @@ types: install
 	$(BIN)/mypy
 
 pytest: install
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(if $(JOBS),-n $(JOBS) --dist worksteal) $(ARGS)
 
 bench: install
 	$(BIN)/python -m benchmarks

@@ -16,6 +16,7 @@ PARTS = (
     "vigilance",
     "trust",
     "exploring",
+    "trial",
     "annotator_pages",
     "annotator_fresh",
     "annotator_adapting",

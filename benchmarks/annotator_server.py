@@ -39,15 +39,20 @@ class Server:
     port: int = 0
     run: subprocess.Popen[str] | None = field(default=None, repr=False)
 
-    def start(self) -> float:
-        """Start it and wait for its address; the seconds that took."""
-        begun = time.perf_counter()
+    def begin(self) -> None:
+        """Start it and do not wait."""
         command = [sys.executable, "-m", "benchmarks.annotator_server", str(self.folder)]
         command += ["--port", str(self.port), *(["--accounts"] if self.accounts else [])]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "CELLKIN_VECTOR_INDEX": "exact"}
         self.run = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
         )
+
+    def start(self) -> float:
+        """Start it and wait for its address; the seconds that took."""
+        begun = time.perf_counter()
+        self.begin()
+        assert self.run is not None
         assert self.run.stdout is not None
         address = self.run.stdout.readline().strip()
         if not address:

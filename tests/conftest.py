@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Where tests run beside each other, threads of one would only take from the other.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from sklearn.cluster import KMeans
 
-from annotator.sheets.plan import FEWEST, Aim, Plan
+from annotator.sheets.plan import FEWEST, Aim, Plan, Record
 from annotator.sheets.scores import Integers, Scores
 from index.sheet_records import FOLDED, SHOWN, SheetCell
 
@@ -16,10 +16,12 @@ EDGE = 0.6  # below it a cell is for one-by-one, not for a sheet
 PIECE = 0.5  # of the foreign cells that a sheet may hold, the share left to its doubtful cells
 
 
-def ready(scores: Scores, sure: float) -> dict[str, Integers]:
-    """The rows fit for a sheet of each class that has FEWEST sure ones, largest class first.
+def ready(scores: Scores, sure: float, record: Record) -> dict[str, Integers]:
+    """The rows fit for a sheet of each class that has FEWEST sure ones.
 
-    ``sure`` is the probability from which a cell counts so.
+    First comes the class of which most cells wait for each that was looked at, so that every class
+    has shown itself by the time that cells may be folded away. ``sure`` is the probability from
+    which a cell counts so.
     """
     top, sureness = scores.top, scores.sureness
     found = {}
@@ -27,7 +29,9 @@ def ready(scores: Scores, sure: float) -> dict[str, Integers]:
         mine = np.flatnonzero((top == column) & (sureness >= EDGE))
         if (sureness[mine] >= sure).sum() >= FEWEST:
             found[code] = mine
-    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+    return dict(
+        sorted(found.items(), key=lambda item: -len(item[1]) / (1 + record.of_class(item[0]).seen))
+    )
 
 
 def form(

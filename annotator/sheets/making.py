@@ -141,7 +141,8 @@ class Maker:
         made: list[Sheet] = []
         pending = kept.pending(self.atlas, dataset)
         planting = self._planter.begin(author, dataset, draw)
-        for code, rows in list(ready(scores, self.aim.sure).items())[:ROUND]:
+        due = ready(scores, self.aim.sure, self.record(dataset))
+        for code, rows in list(due.items())[:ROUND]:
             wanted = self.plan(author, code, dataset, pending=pending)
             cells = form(scores, rows, wanted, self.aim, draw)
             cells = planting.on(cells, code, scores, wanted)

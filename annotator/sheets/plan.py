@@ -146,12 +146,16 @@ class Record:
         return unseen, seen * (1.0 - catch_rate)
 
     def foldable(self, aim: Aim, catch_rate: float) -> int:
-        """How many more sure cells may be labelled unseen so that ``impurity`` keeps the target."""
+        """How many more sure cells may be labelled unseen so that ``impurity`` keeps the target.
+
+        Any number where they keep it by themselves: whatever those in sight hold, each folded away
+        then lowers the share of all.
+        """
         every = self.everything
         unseen, seen = self._left(catch_rate, aim.confidence)
-        spare = (aim.allowed - seen) * every.kept - (unseen - aim.allowed) * every.folded
         if unseen <= aim.allowed:
-            return UNLIMITED if spare >= 0 else 0
+            return UNLIMITED
+        spare = (aim.allowed - seen) * every.kept - (unseen - aim.allowed) * every.folded
         return max(int(spare / (unseen - aim.allowed)), 0)
 
 

@@ -116,7 +116,7 @@ class Pool:
             return found.rows(np.array(rows, dtype=np.int64))
 
     def _score(self, cell_ids: Sequence[int], dataset: str | None) -> Scores:
-        known = self.known(dataset)
+        known, tree = self.known(dataset), self._atlas.taxonomy
         ids, cells = self._shelf.take(cell_ids)
         if not len(ids):
             return Scores(ids, cells.vectors, (), np.zeros((0, 0)))
@@ -131,7 +131,12 @@ class Pool:
             codes[own].tolist(),
         )
         classes, found = probabilities(
-            cells.vectors, np.searchsorted(inside, ids), folder, taught, k=self._k
+            cells.vectors,
+            np.searchsorted(inside, ids),
+            folder,
+            taught,
+            before=[code for code in folder.space.score_classes if code in tree.nodes],
+            k=self._k,
         )
         return Scores(ids, cells.vectors, classes, found)
 

@@ -76,25 +76,48 @@ class Taught:
 
 
 def probabilities(
-    vectors: Vectors, rows: Integers, folder: Folder, taught: Taught, *, k: int = VOTERS
+    vectors: Vectors,
+    rows: Integers,
+    folder: Folder,
+    taught: Taught,
+    *,
+    before: Sequence[str] = (),
+    k: int = VOTERS,
 ) -> tuple[tuple[str, ...], Floats]:
     """Classes [C] and probabilities [N, C] of N cells that are ``rows`` [N] of ``folder``.
 
+    ``before`` are the classes of which the model's own word counts before there are labels of them.
     Without labelled cells there are no classes.
     """
     if not len(taught.codes):
         return (), np.zeros((len(rows), 0))
-    classes, columns = np.unique(np.asarray(taught.codes, dtype=str), return_inverse=True)
+    classes = np.union1d(np.asarray(taught.codes, dtype=str), np.asarray(before, dtype=str))
+    columns = np.searchsorted(classes, np.asarray(taught.codes, dtype=str))
     answers = [vote(vectors, taught.vectors, columns, len(classes), k)]
     own = np.searchsorted(classes, np.asarray(taught.own_codes, dtype=str))
     if len(np.unique(own)) > 1 and len(rows):
         names = tuple(classes.tolist())
-        adapted = adapt(folder, taught.own, own, names).probabilities
+        start = before_labels(folder, names)
+        adapted = adapt(folder, taught.own, own, names, start=start).probabilities
         if adapted is not None:
             answers.append(np.asarray(adapted, dtype=np.float64)[rows])
         points = folder.outside(folder.points)
         answers.append(linear(points[rows], points[taught.own], own, len(classes)))
     return tuple(classes.tolist()), np.mean(answers, axis=0)
+
+
+def before_labels(folder: Folder, classes: Sequence[str]) -> Vectors | None:
+    """[N, C] what the model itself says of the cells of ``folder``; None where it says nothing.
+
+    How far it is believed is measured on the labels of the data set (``retrieval.folder``).
+    """
+    if not set(folder.space.score_classes) & set(classes):
+        return None
+    start = np.zeros((len(folder), len(classes)), dtype=np.float32)
+    for column, code in enumerate(folder.space.score_classes):
+        if code in classes:
+            start[:, classes.index(code)] = folder.cells.scores[:, column]
+    return folder.outside(start)
 
 
 def vote(vectors: Vectors, taught: Vectors, columns: Integers, classes: int, k: int) -> Floats:

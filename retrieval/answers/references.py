@@ -183,7 +183,9 @@ class Columns:
 
 def _columns(cells: References, classes: tuple[str, ...], said: dict[str, str | None]) -> Integers:
     number = {code: i for i, code in enumerate(classes)}
-    return np.array([number.get(said[code] or "", NO_VOTE) for code in cells.codes], dtype=np.int64)
+    column = {code: number.get(of or "", NO_VOTE) for code, of in said.items()}
+    # Read anew after every label, so a look-up a reference is all that is spent on each.
+    return np.fromiter(map(column.__getitem__, cells.codes.tolist()), np.int64, len(cells))
 
 
 def _families(

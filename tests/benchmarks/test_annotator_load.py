@@ -55,5 +55,5 @@ def test_a_page_is_its_list_and_its_thumbnails(folder: Path) -> None:
         found = page_times(server.port, "state=all", 2, 400)
     finally:
         server.kill()
-    assert len(found["list"]) == len(found["page"]) == 2
+    assert len(found["list"]) == len(found["made"]) == len(found["kept"]) == 2
     assert CONNECTIONS < SIZE
