@@ -125,3 +125,9 @@ def test_numbers_in_words() -> None:
         "0 %", "< 1 %", "50 %", "> 99 %", "100 %",
     ]  # fmt: skip
     assert thousands(1234567) == "1\u202f234\u202f567"
+
+
+def test_the_largest_class_fills_its_bar(browser) -> None:
+    """Groups above the classes hold more cells but are no row, so they do not count."""
+    parts = re.findall(r'class="bar-part" width="([\d.]+)"', browser.get("/overview").text)
+    assert max(float(part) for part in parts) == 100
