@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -62,7 +62,7 @@ def command(atlas: str, dataset: str, ask: int | None, out: str | None, as_json:
         if ask is not None:
             asked = cells_to_label(opened, model.id, model.metadata, dataset, ask)
     if as_json:
-        found = report.as_dict() if report is not None else {"dataset": dataset}
+        found: dict[str, Any] = report.as_dict() if report is not None else {"dataset": dataset}
         if asked is not None:
             found["next"] = [each.as_dict() for each in asked]
         print_json(found)
