@@ -144,8 +144,7 @@ class Reader:
     def accepted(self, sheet_id: int, cells: Sequence[int]) -> Action:
         """The sheet was accepted and ``cells`` were labelled by it: undo takes it back whole."""
         with self._lock:
-            self.queue.settle_all(cells)
-            self.labelled += len(cells)
+            self._settle_all(cells)
             first = cells[0] if cells else 0
             return self._did(Action("sheet", first, sheet_id=sheet_id, cells=tuple(cells)))
 
@@ -190,8 +189,7 @@ class Reader:
                 self.labelled += 1
             elif action.sheet_id is not None:
                 sheets.redo(self._atlas, action.sheet_id, self.author)
-                self.queue.settle_all(action.cells)
-                self.labelled += len(action.cells)
+                self._settle_all(action.cells)
             elif action.kind == "skip":
                 skip(self._atlas, self.author, action.cell_id)
                 self.queue.skip(action.cell_id)
@@ -200,6 +198,13 @@ class Reader:
             self._undone.pop()
             self._done.append(action)
             return action
+
+    def _settle_all(self, cells: Sequence[int]) -> None:
+        """Cells were labelled by a sheet: whoever skipped one has named it now, as by a label."""
+        for cell_id in set(self.queue.skipped).intersection(cells):
+            unskip(self._atlas, self.author, cell_id)
+        self.queue.settle_all(cells)
+        self.labelled += len(cells)
 
     def _did(self, action: Action) -> Action:
         self._done.append(action)

@@ -174,6 +174,7 @@ class Undoing(RuleBasedStateMachine):
             self.judged.append((known, SHEET, noticed))
             assert done.noticed == ((known,) if noticed else ())
         self.did(self.reader.accepted(number, labelled))
+        self.skipped.difference_update(labelled)
 
     @rule(cell=cells, code=classes)
     def decide(self, cell: int, code: str) -> None:
@@ -236,6 +237,8 @@ class Undoing(RuleBasedStateMachine):
             self.skipped.add(action.cell_id)
         elif action.kind == "label":
             self.skipped.discard(action.cell_id)
+        elif action.kind == "sheet":
+            self.skipped.difference_update(action.cells)
 
     @invariant()
     def the_atlas_is_what_was_done_and_not_undone(self) -> None:

@@ -54,5 +54,5 @@ def test_evaluate_says_what_is_wrong(run_cellkin, split_atlas, tmp_path):
         "evaluate", split_atlas, "--split", "val", "--out", blocked, "--draws", 100
     )
     assert unwritten.status == 1
-    assert "cannot be written" in unwritten.stderr
+    assert "is a file, an evaluation is written into a folder" in unwritten.stderr
     assert blocked.read_text() == "here"
