@@ -5,6 +5,8 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 VENV := .venv
+# tests at a time: each on one thread; JOBS= runs them one after another
+JOBS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA ?= $(or $(CELLKIN_DATA),../shared/data)
