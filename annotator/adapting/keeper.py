@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("cellkin.annotator")
 
 IDLE, WAITING, WORKING, FAILED = "idle", "waiting", "working", "failed"
-PAUSE = 4.0  # times as long as an adaptation took nothing is begun: a fifth of a core at most
+PAUSE = 9.0  # times as long as an adaptation took nothing is begun: a tenth of a core at most
 MOST_BYTES = 256 * 1024 * 1024  # of all that is held; what was asked for longest ago goes first
 
 Swapped = Callable[["Atlas", str], None]
