@@ -44,8 +44,8 @@ def command(atlas: str, dataset: str, ask: int | None, out: str | None, as_json:
     --next says which cells to label, so that ten a class teach what some thirty drawn at random do:
     label in rounds, a few cells of every class each.
     """
-    from index import Atlas, CellFilter
-    from retrieval.laboratory import adapt_dataset, cells_to_label
+    from index import Atlas
+    from retrieval.laboratory import Gathered, adapt_dataset, cells_to_label
     from retrieval.model import atlas_model
 
     if out is not None and ask is None:
@@ -54,13 +54,13 @@ def command(atlas: str, dataset: str, ask: int | None, out: str | None, as_json:
         )
     with Atlas.open(atlas) as opened:
         model = atlas_model(opened)
-        report = asked = None
-        known = dataset in list(opened.datasets()["name"])
-        labelled = opened.present_labels(CellFilter(datasets=(dataset,))) if known else True
-        if labelled or ask is None:
-            report = adapt_dataset(opened, model.id, model.metadata, dataset)
+        report = asked = gathered = None
         if ask is not None:
-            asked = cells_to_label(opened, model.id, model.metadata, dataset, ask)
+            gathered = Gathered.load(opened, model.id, model.metadata, dataset)
+        if gathered is None or len(gathered.own.rows):
+            report = adapt_dataset(opened, model.id, model.metadata, dataset, gathered)
+        if ask is not None and gathered is not None:
+            asked = cells_to_label(opened, gathered, ask)
     if as_json:
         found: dict[str, Any] = report.as_dict() if report is not None else {"dataset": dataset}
         if asked is not None:

@@ -1,6 +1,11 @@
 """An atlas and one laboratory: its cells read together, its labels adapted to, answers judged."""
 
-from retrieval.laboratory.adapting import AdaptReport, adapt_dataset, kept_adaptation
+from retrieval.laboratory.adapting import (
+    AdaptReport,
+    Gathered,
+    adapt_dataset,
+    kept_adaptation,
+)
 from retrieval.laboratory.answering import Answered, Room
 from retrieval.laboratory.asking import ToLabel, as_table, cells_to_label
 from retrieval.laboratory.held import Fresh, HeldAnswers, hold
@@ -10,6 +15,7 @@ __all__ = [
     "AdaptReport",
     "Answered",
     "Fresh",
+    "Gathered",
     "HeldAnswers",
     "KnownCells",
     "Room",

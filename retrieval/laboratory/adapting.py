@@ -82,20 +82,60 @@ def kept_adaptation(atlas: Atlas, model_id: str, dataset: str) -> dict[str, Any]
     return document
 
 
-def adapt_dataset(atlas: Atlas, model_id: str, metadata: dict[str, Any], name: str) -> AdaptReport:
+@dataclass(frozen=True)
+class Gathered:
+    """A data set of the atlas before its labels are used: its cells, and what others say of them.
+
+    known: labelled cells of other laboratories. reading: None where there are none.
+    """
+
+    known: KnownCells
+    own: OwnCells
+    together: Together
+    reading: FolderReading | None
+
+    @classmethod
+    def load(
+        cls,
+        atlas: Atlas,
+        model_id: str,
+        metadata: dict[str, Any],
+        name: str,
+        *,
+        labelled: bool = False,
+    ) -> Gathered:
+        """All embedded cells of data set ``name``, read as a whole.
+
+        Raises AdaptError where none is embedded, or with ``labelled`` none labelled, before
+        anything is read; UnknownDatasetError, NoReferencesError.
+        """
+        everyone = KnownCells.load(atlas, model_id, model_space(metadata))
+        own = OwnCells.load(atlas, name, everyone)
+        _require(own, labelled)
+        known = everyone.take(~everyone.of_dataset(name))
+        together = Together.of(known, None, (), own)
+        return cls(known, own, together, together.read(known))
+
+
+def adapt_dataset(
+    atlas: Atlas,
+    model_id: str,
+    metadata: dict[str, Any],
+    name: str,
+    gathered: Gathered | None = None,
+) -> AdaptReport:
     """Adapt ``atlas`` to its data set ``name`` by the labels that this has, and keep that.
 
-    Everything is chosen anew by cross-validation. Raises AdaptError where the data set has no
-    label or nothing embedded, UnknownDatasetError, NoReferencesError.
+    Everything is chosen anew by cross-validation. gathered: the data set, where it is at hand.
+    Raises AdaptError where the data set has no label or nothing embedded, UnknownDatasetError,
+    NoReferencesError.
     """
     begun = time.perf_counter()
-    everyone = KnownCells.load(atlas, model_id, model_space(metadata))
-    own = OwnCells.load(atlas, name, everyone)
-    require_labels(atlas, own)
-    known = everyone.take(~everyone.of_dataset(name))
-    together = Together.of(known, None, (), own)
-    reading = together.read(known)
-    found = _fit(known, own, together, reading, None)
+    if gathered is None:
+        gathered = Gathered.load(atlas, model_id, metadata, name, labelled=True)
+    known, own, reading = gathered.known, gathered.own, gathered.reading
+    _require(own, True)
+    found = _fit(known, own, gathered.together, reading, None)
     seconds = time.perf_counter() - begun
     record = keep(atlas, known, own, found, seconds)
     remember(atlas, known, own, found.adaptation, way=record["adaptation"]["way"], seconds=seconds)
@@ -116,14 +156,14 @@ def adapt_dataset(atlas: Atlas, model_id: str, metadata: dict[str, Any], name: s
     )
 
 
-def require_labels(atlas: Atlas, own: OwnCells) -> None:
-    """AdaptError unless some embedded cell of the data set has a label."""
+def _require(own: OwnCells, labelled: bool) -> None:
+    """AdaptError unless some cell of the data set is embedded and, if asked, has a label."""
     if not len(own):
         raise AdaptError(
             f"no cell of data set {own.name} is embedded under the atlas's model",
             "run cellkin embed first",
         )
-    if not len(own.rows):
+    if labelled and not len(own.rows):
         raise AdaptError(
             f"none of the {len(own):,} cells of data set {own.name} has a label",
             "label some of each class with cellkin annotate, or import them with --labels",

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from index import Atlas
-from retrieval.folder import AdaptError, choose_cells
-from retrieval.laboratory.adapting import fit_together
-from retrieval.laboratory.known import KnownCells, model_space
-from retrieval.laboratory.room import OwnCells, Together
+from retrieval.folder import choose_cells
+from retrieval.laboratory.adapting import Gathered, fit_together
 
 COLUMNS = ("file", "class", "proposed", "probability")
 
@@ -32,29 +30,17 @@ class ToLabel:
         return dict(vars(self))
 
 
-def cells_to_label(
-    atlas: Atlas, model_id: str, metadata: dict[str, Any], name: str, n: int
-) -> list[ToLabel]:
-    """The ``n`` cells of data set ``name`` to label next, the most telling first.
+def cells_to_label(atlas: Atlas, gathered: Gathered, n: int) -> list[ToLabel]:
+    """The ``n`` cells of a data set to label next, the most telling first.
 
     ``retrieval.folder.choose_cells`` on the atlas: typical of regions without a label at first,
-    and doubtful ones too once there are labels. Fewer come where fewer are without a label. Raises
-    AdaptError where nothing of the data set is embedded, UnknownDatasetError, NoReferencesError.
+    and doubtful ones too once there are labels. Fewer come where fewer are without a label.
     """
-    everyone = KnownCells.load(atlas, model_id, model_space(metadata))
-    own = OwnCells.load(atlas, name, everyone)
-    if not len(own):
-        raise AdaptError(
-            f"no cell of data set {name} is embedded under the atlas's model",
-            "run cellkin embed first",
-        )
-    known = everyone.take(~everyone.of_dataset(name))
-    together = Together.of(known, None, (), own)
-    reading = together.read(known)
-    said = None if reading is None else reading.probabilities
+    known, own, together = gathered.known, gathered.own, gathered.together
+    said = None if gathered.reading is None else gathered.reading.probabilities
     taught = None
     if len(own.rows):
-        taught = fit_together(atlas, known, own, together, reading).probabilities
+        taught = fit_together(atlas, known, own, together, gathered.reading).probabilities
         said = taught
     rows = choose_cells(together.folder, own.rows, n, taught)
     cells = atlas.cells_by_id(own.ids[rows].tolist())
