@@ -192,18 +192,25 @@ class Seen:
         """The text of the first element that ``selector`` finds."""
         return self.page.locator(selector).first.inner_text()
 
+    def settle(self) -> None:
+        """Wait until the page's modules have run and what they fill is shown."""
+        self.page.wait_for_load_state()
+        self.page.locator("body:is(.drawing, .drawing-all)").wait_for(state="detached")
+
     def title(self) -> str:
         """Which cell the page shows."""
         return self.text("#cell-title")
 
     def wait_for(self, selector: str, text: str) -> None:
-        """Wait until an element holds ``text``."""
+        """Wait until an element holds ``text`` and the page it is on is styled and complete."""
         self.page.locator(selector).filter(has_text=text).first.wait_for(
             state="attached", timeout=PATIENCE
         )
+        self.settle()
 
     def press(self, *keys: str) -> None:
-        """Press keys, one after the other."""
+        """Press keys, one after the other, once the page can hear them."""
+        self.settle()
         for key in keys:
             self.page.keyboard.press(key)
 

@@ -131,7 +131,7 @@ def test_a_cell_is_shown_when_it_is_pointed_at(at_map) -> None:
     box = page.locator("#canvas").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     at_map.wait_for("#cell-link", "Cell 23")
-    page.wait_for_function("document.getElementById('cell-picture').naturalWidth > 0")
+    page.wait_for_function("() => document.getElementById('cell-picture').naturalWidth > 0")
     for _ in range(4):
         page.mouse.wheel(0, -240)
     page.click("#tool-move")

@@ -65,7 +65,7 @@ def test_only_tiles_near_the_view_are_in_the_page(gridded) -> None:
     assert 0 < page.locator(".tile").count() <= 2 * columns * 12
     page.evaluate("window.shifts = 0")  # what taking the page's content away has moved
     page.mouse.wheel(0, 20_000)
-    page.wait_for_function("window.scrollY > 15000")
+    page.wait_for_function("() => window.scrollY > 15000")
     page.wait_for_timeout(300)
     assert page.locator(".tile").count() <= 2 * columns * 12
     assert int(page.locator(".tile").first.get_attribute("aria-posinset")) > 100

@@ -53,7 +53,7 @@ def test_two_cells_stand_side_by_side_at_one_scale(disputed, look) -> None:
     seen.press(",")
     seen.page.locator("#compare[open] .sample").nth(1).wait_for()
     wide = "() => [...document.querySelectorAll('#compare .sample img')].map((i) => i.clientWidth)"
-    seen.page.wait_for_function(f"({wide})()[1] > 0")
+    seen.page.wait_for_function(f"() => ({wide})()[1] > 0")
     mine, other = seen.page.evaluate(wide)
     assert other == pytest.approx(2 * mine, abs=2)  # a pixel there is twice as wide
     first = seen.text("#compare-samples")
