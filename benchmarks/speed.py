@@ -25,6 +25,7 @@ from PIL import Image
 
 from benchmarks.report import data_folder, table, write_section
 from index import Atlas, CellRecord, NewLabel
+from index.settings import setting
 from retrieval.cellview.network import SIDE
 from retrieval.embedding import embed_atlas
 from retrieval.joint import finder_network, trunks_of
@@ -32,7 +33,7 @@ from retrieval.model import Model, load_model, read_model_file, shipped_model_pa
 from retrieval.precision import restored
 from retrieval.reading.importing import import_source
 
-BATCH = 8
+BATCH = int(setting("batch_size"))
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -83,7 +83,7 @@ _TABLE = (
         "vector index: auto, exact, hnsw or ivfpq",
         choices=("auto", "exact", "hnsw", "ivfpq"),
     ),
-    Setting("batch_size", 8, "pictures in one pass of the network", 1, 4096),
+    Setting("batch_size", 16, "pictures in one pass of the network", 1, 4096),
     Setting("workers", 2, "threads or processes that read pictures", 0, 64),
     Setting("max_pixels", 50_000_000, "largest picture that is decoded, in pixels", 1),
     Setting("coverage", 0.95, "nominal coverage of a prediction set", 0.5, 0.999),

@@ -22,6 +22,7 @@ SMALLEST, LARGEST = 0.12, 1.6  # of the picture's side: limits of a crop's side
 CENTRAL = 0.22  # how fast a cell's claim falls with its distance from the centre, in sides
 FEWEST = 60  # pixels of a map that are still a cell
 WELL_SEEN = (0.38, 0.85)  # share of the side at which one look is enough
+AT_ONCE = 8  # pictures in one pass: the maps of more leave the processor's cache
 OFF_CENTRE = 0.12  # share of the side beyond which a second look is taken
 WHITE = 245.0  # what a picture's background is brought to, of 255
 BRIGHT = 80  # percentile of brightness above which pixels outside the cell are background
@@ -185,10 +186,15 @@ class CellFinder:
     def _maps(
         self, batch: torch.Tensor, x: np.ndarray, y: np.ndarray, side: np.ndarray
     ) -> np.ndarray:
+        found = np.empty((len(batch), SIDE, SIDE, 2), np.float32)
         with torch.inference_mode():
-            seen = (crops(batch, x, y, side, SIDE, "border") - 0.5) / 0.25
-            maps = self._network(seen.contiguous(memory_format=torch.channels_last))
-            found: np.ndarray = maps.float().sigmoid().permute(0, 2, 3, 1).numpy()
+            for start in range(0, len(batch), AT_ONCE):
+                some = slice(start, start + AT_ONCE)
+                seen = (
+                    crops(batch[some], x[some], y[some], side[some], SIDE, "border") - 0.5
+                ) / 0.25
+                maps = self._network(seen.contiguous(memory_format=torch.channels_last))
+                found[some] = maps.float().sigmoid().permute(0, 2, 3, 1).numpy()
         return found
 
     def _search(self, small: np.ndarray) -> tuple[list[_Look], list[tuple[float, float, float]]]:
