@@ -15,23 +15,23 @@ from retrieval.described import Described
 from retrieval.folder.errors import AdaptError
 from retrieval.folder.fitting import (
     NEIGHBOURS_ALONE,
+    PENALTY,
     Labelled,
     Way,
     answer,
     choose,
     known_before,
     left_out,
-    ridge_weights,
+    taught_ridge,
     ways,
 )
 from retrieval.folder.folder import Folder
 from retrieval.folder.graph import shares
 from retrieval.folder.reading import allowed_columns
-from retrieval.folder.ridge import soft
+from retrieval.folder.ridge import Linear, soft
 from retrieval.folder.space import Booleans, Floats, Integers, Space, centred, unit
 
 FORMAT = 1
-PENALTY = 1.0  # of the ridge that judges single cells where the chosen way is a vote
 SCORE_WEIGHT = 1.0  # of the ridge's scores beside the features, in the adapted space
 
 
@@ -42,7 +42,7 @@ class Adaptation:
     counts: [C] labels of each. way: how they are used. accuracy: balanced, of the labelled cells
     when their fold did not teach; NaN where no class has two labels. neighbour_accuracy: that of
     the vote of neighbours on the same folds. seconds: it took. middle: the mean of each block of
-    the features over the laboratory. weights: [E, C] the ridge.
+    the features over the laboratory. learned: the ridge; where the way is a vote, for single cells.
 
     probabilities: [N, C] of the cells adapted on, in the order given. held_out: [n, C] of the
     labelled ones, none by its own label; NaN for those not judged so. Both are absent (None) in one
@@ -56,7 +56,7 @@ class Adaptation:
     neighbour_accuracy: float
     seconds: float
     middle: tuple[Floats, ...]
-    weights: Floats
+    learned: Linear
     space: Space
     probabilities: Floats | None = None
     held_out: Floats | None = None
@@ -76,7 +76,7 @@ class Adaptation:
         points: [M, E] centred features, of this laboratory (``points``) or of another about its
         own middle (``folder.points_by_group``).
         """
-        scores = points @ self.weights
+        scores = self.learned.scores(points)
         return unit(np.concatenate([points, SCORE_WEIGHT * scores], axis=1))
 
     def apply(self, cells: Described, before: ArrayLike | None = None) -> Floats:
@@ -84,7 +84,7 @@ class Adaptation:
 
         before: [M, C] what is known of them without labels.
         """
-        own = soft(self.points(cells) @ self.weights, np.asarray(self.counts) > 0)
+        own = soft(self.learned.scores(self.points(cells)), np.asarray(self.counts) > 0)
         if before is None:
             return own
         return shares((1 - self.way.before) * own + self.way.before * np.asarray(before))
@@ -102,7 +102,8 @@ class Adaptation:
             ),
             "seconds": self.seconds,
             "middle": [_text(each) for each in self.middle],
-            "weights": _text(self.weights),
+            "weights": _text(self.learned.weights),
+            "offset": _text(self.learned.offset),
             "parts": [list(part) for part in self.space.parts],
             "score_classes": list(self.space.score_classes),
         }
@@ -123,7 +124,10 @@ class Adaptation:
                 float("nan") if peer is None else peer,
                 document["seconds"],
                 tuple(_array(each) for each in document["middle"]),
-                _array(document["weights"]).reshape(-1, len(classes)),
+                Linear(
+                    _array(document["weights"]).reshape(-1, len(classes)),
+                    _array(document["offset"]) if "offset" in document else np.zeros(1, np.float32),
+                ),
                 Space(
                     tuple((str(name), int(width)) for name, width in document["parts"]),
                     tuple(document["score_classes"]),
@@ -185,7 +189,7 @@ def adapt(
         float(accuracy[-1]),
         time.perf_counter() - begun,
         tuple(folder.middle),
-        ridge_weights(folder, labelled, penalty),
+        taught_ridge(folder, labelled, penalty),
         folder.space,
         folder.outside(_within(probabilities, can)),
         held_out,

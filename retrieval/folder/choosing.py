@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from retrieval.folder.errors import AdaptError
 from retrieval.folder.folder import Folder
+from retrieval.folder.graph import shares
 from retrieval.folder.space import Floats, Integers
 
 CANDIDATES = 1500  # cells among which is chosen
@@ -75,7 +76,12 @@ def _closeness(of: Floats, to: Floats) -> Floats:
 
 
 def _weights(probabilities: Floats) -> Floats:
-    """[N] how much each cell counts: the same for every class, more where it is doubtful."""
+    """[N] how much each cell counts: the same for every class, more where it is doubtful.
+
+    Probabilities are taken more modestly than they come (their roots): a class of which a few cells
+    are sure would weigh too much, and what was labelled last be thought settled.
+    """
+    probabilities = shares(np.sqrt(probabilities))
     mass = probabilities.sum(axis=0)
     present = mass > 0.01 * mass.sum()
     weight = (probabilities[:, present] / mass[present]).sum(axis=1)

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from retrieval.folder.folder import Folder
 from retrieval.folder.graph import shares
 from retrieval.folder.readout import neighbour_shares
-from retrieval.folder.ridge import ridge, soft
+from retrieval.folder.ridge import Linear, ridge, soft
 from retrieval.folder.space import Booleans, Floats, Integers
 
 ALPHA = 0.7
 VOTERS = 5
+PENALTY = 0.3  # of the ridge where nothing speaks for another
 HALF = 2.5  # labels a class at which they weigh as much as what is known without them
 MANY_FOLDS, FEW_FOLDS = 10, 5
 MANY = 100  # labels from which few folds do
@@ -80,14 +81,14 @@ def ways(each: float, known: bool) -> tuple[Way, ...]:
     """
     before = HALF / (HALF + each) if known else 0.0
     others = [
-        Way(0.3, before, True),
-        Way(3.0, before, True),
-        Way(1.0, before / 3, True),
-        Way(1.0, min(2 * before, 0.9), True),
-        Way(1.0, before, False),
+        Way(PENALTY / 3, before, True),
+        Way(PENALTY * 3, before, True),
+        Way(PENALTY, before / 3, True),
+        Way(PENALTY, min(2 * before, 0.9), True),
+        Way(PENALTY, before, False),
         Way(None, before, False),
     ]
-    return tuple(dict.fromkeys((Way(1.0, before, True), *others, NEIGHBOURS_ALONE)))
+    return tuple(dict.fromkeys((Way(PENALTY, before, True), *others, NEIGHBOURS_ALONE)))
 
 
 def known_before(start: Floats | None, labelled: Labelled, allowed: Booleans) -> Floats | None:
@@ -134,14 +135,13 @@ def _own(folder: Folder, labelled: Labelled, penalty: float | None) -> Floats:
         return neighbour_shares(
             vectors, vectors[labelled.rows], labelled.columns, labelled.classes, VOTERS
         )
-    weights = ridge_weights(folder, labelled, penalty)
-    return soft(folder.points @ weights, labelled.counts > 0)
+    learned = taught_ridge(folder, labelled, penalty)
+    return soft(learned.scores(folder.points), labelled.counts > 0)
 
 
-def ridge_weights(folder: Folder, labelled: Labelled, penalty: float) -> Floats:
-    """[E, C] float32: the ridge that ``labelled`` teach."""
-    points = folder.points[labelled.rows]
-    return ridge(points, labelled.columns, labelled.classes, penalty).astype(np.float32)
+def taught_ridge(folder: Folder, labelled: Labelled, penalty: float) -> Linear:
+    """The ridge that ``labelled`` teach."""
+    return ridge(folder.points[labelled.rows], labelled.columns, labelled.classes, penalty)
 
 
 def folds(labelled: Labelled) -> tuple[Integers, Booleans]:

@@ -17,7 +17,7 @@ from retrieval.folder.space import Booleans, Floats
 ROUNDS = 6
 SUREST = 0.6  # share of each class's cells that teach
 FEWEST = 4  # cells of a class below which it does not teach
-PENALTY = 0.3
+PENALTY = 1.0
 OWN = 0.5  # weight of the ridge's answers, the rest is the start
 ALPHA = 0.7
 
@@ -46,8 +46,8 @@ def teach_itself(folder: Folder, start: Floats, rounds: int = ROUNDS) -> Floats:
         if not chosen.any():
             return first
         labels = scores[chosen].argmax(axis=1).astype(np.int64)
-        weights = ridge(folder.points[chosen], labels, scores.shape[1], PENALTY)
+        learned = ridge(folder.points[chosen], labels, scores.shape[1], PENALTY)
         present = np.bincount(labels, minlength=scores.shape[1]) > 0
-        own = soft(folder.points @ weights.astype(np.float32), present)
+        own = soft(learned.scores(folder.points), present)
         scores = shares(folder.diffuse(shares(OWN * own + (1 - OWN) * first), ALPHA))
     return scores

@@ -132,6 +132,9 @@ def test_it_is_kept_as_plain_values(ten, abroad):
     again = Adaptation.from_document(json.loads(json.dumps(ten.to_document())))
     assert (again.classes, again.counts, again.way) == (ten.classes, ten.counts, ten.way)
     np.testing.assert_allclose(again.apply(abroad.cells), ten.apply(abroad.cells), atol=1e-6)
+    document = ten.to_document()
+    del document["offset"]  # as kept before the ridge had one
+    assert Adaptation.from_document(document).learned.offset == 0
     with pytest.raises(AdaptError, match="cannot be read"):
         Adaptation.from_document({"format": 7})
 

@@ -11,7 +11,7 @@ from retrieval.folder import FolderError, Space, points_by_group
 from retrieval.folder import graph as graphs
 from retrieval.folder.graph import diffuse, neighbour_graph, neighbours, shares
 from retrieval.folder.readout import neighbour_shares, read_alone, spread_rows
-from retrieval.folder.ridge import class_weights, ridge, soft
+from retrieval.folder.ridge import MIDWAY, class_weights, ridge, soft
 from retrieval.folder.space import centred, content_order, unit
 
 
@@ -91,11 +91,27 @@ def test_shares_of_nothing_are_even():
 @pytest.mark.parametrize("n", [6, 40])
 def test_ridge_solves_either_form(n):
     rows, labels = points(n, 12), np.arange(n) % 3
+    labels[0] = 1  # so that the classes weigh differently
     weight = class_weights(labels, 3)
+    middle = MIDWAY * np.average(rows, axis=0, weights=weight)
     peer = Ridge(alpha=0.3, fit_intercept=False).fit(
-        rows, np.eye(3)[labels] * 2 - 1, sample_weight=weight
+        rows - middle, np.eye(3)[labels] * 2 - 1, sample_weight=weight
     )
-    np.testing.assert_allclose(ridge(rows, labels, 3, 0.3), peer.coef_.T, atol=1e-6)
+    learned = ridge(rows, labels, 3, 0.3)
+    np.testing.assert_allclose(learned.weights, peer.coef_.T, atol=1e-6)
+    np.testing.assert_allclose(learned.scores(rows), peer.predict(rows - middle), atol=1e-5)
+
+
+def test_labels_of_a_rare_class_do_not_pull_the_common_ones_over():
+    """The laboratory's middle lies among its common cells, that of its labels between both."""
+    generator = np.random.default_rng(0)
+    classes = (np.arange(200) < 10).astype(int)
+    rows = generator.normal(scale=0.2, size=(200, 10))
+    rows[:, 0] += np.where(classes, 1.0, -1.0)
+    rows = (rows - rows.mean(axis=0)).astype(np.float32)
+    few = np.r_[np.arange(4), np.arange(100, 104)]
+    found = ridge(rows[few], classes[few], 2, 0.3).scores(rows).argmax(axis=1)
+    assert (found == classes).mean() > 0.95
 
 
 def test_class_weights_make_classes_equal():
