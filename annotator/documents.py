@@ -136,7 +136,10 @@ def proposal_document(desk: Desk, cell_id: int, proposal: Proposal) -> Document:
         "words": {
             "decision": say_decision(proposal, node.name, wider),
             "novelty": _(NOVELTY_WORDS[novelty_level(proposal.novelty)]),
-            "prediction_set": say_set([taxonomy.node(c).name for c in proposal.prediction_set]),
+            "prediction_set": say_set(
+                [taxonomy.node(code).name for code in proposal.prediction_set],
+                proposal.probability,
+            ),
         },
         "votes": [
             {**(named(taxonomy, vote.class_code) or {}), "count": vote.count, "share": vote.share}

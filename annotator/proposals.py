@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 CHUNK = 32  # cells proposed at a time: a reader who presses Enter never waits for more than these
 NOVEL = 0.95  # novelty from which a cell is called unlike the references
 UNUSUAL = 0.8
+LIKELY = 0.5  # probability below which the only plausible class is not called the only one
 
 
 @dataclass(frozen=True)
@@ -257,11 +258,17 @@ def novelty_level(novelty: float) -> str:
     return "unusual" if novelty >= UNUSUAL else "usual"
 
 
-def say_set(names: Sequence[str]) -> str:
-    """The prediction set in one sentence. ``names`` are class names, most probable first."""
+def say_set(names: Sequence[str], probability: float = 1.0) -> str:
+    """The prediction set in one sentence. ``names`` are class names, most probable first.
+
+    ``probability`` is that of the first: a set of one holds the truth often enough on the whole,
+    which is not to say that this one is likely.
+    """
     if not names:
         return _("No class fits well.")
     lower = [name.lower() for name in names]
+    if len(lower) == 1 and probability < LIKELY:
+        return _("Nothing fits better than %(name)s, and that not well.", name=lower[0])
     if len(lower) == 1:
         return _("Nothing but %(name)s is plausible.", name=lower[0])
     return _("Plausible: %(names)s or %(last)s.", names=", ".join(lower[:-1]), last=lower[-1])

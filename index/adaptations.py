@@ -20,6 +20,7 @@ from index.schema import cells, datasets, labels, present_labels
 class AdaptationRecord:
     """One adaptation to ``dataset``, or one reading of it as a whole where ``labels`` is empty.
 
+    Sheets over all data sets are adapted to all of them at once: ``dataset`` is then empty.
     ``fingerprint`` names everything it rests on: the same one under the same model is the same
     adaptation. ``labels`` counts by class code. ``way`` says how they are used. ``accuracy`` and
     ``neighbour_accuracy`` (0 to 1) are None where too few labels tell. ``sight`` is the reader
@@ -61,6 +62,14 @@ def keep_adaptation(atlas: Part, record: AdaptationRecord) -> AdaptationRecord:
             connection.execute(insert(adaptations).values(**values))
             found = connection.execute(query).one()
         return _record(found)
+
+
+def adaptation(atlas: Part, number: int) -> AdaptationRecord | None:
+    """One entry of the log; None where there is none of that number."""
+    with atlas.database.read() as connection:
+        query = select(adaptations).where(adaptations.c.id == int(number))
+        row = connection.execute(query).first()
+        return None if row is None else _record(row)
 
 
 def adaptations_of(atlas: Part, dataset: str | None = None) -> list[AdaptationRecord]:

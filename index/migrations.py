@@ -17,6 +17,7 @@ from index.explore_tables import MIGRATION as _EXPLORE
 from index.moment import now
 from index.people_tables import MIGRATION as _ACCOUNTS
 from index.review_tables import MIGRATION as _REVIEW
+from index.sheet_tables import ADAPTED as _SHEETS_ADAPTED
 from index.sheet_tables import MIGRATION as _SHEETS
 from index.sheet_tables import PLANTED as _PLANTED
 
@@ -130,6 +131,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0010_describing", _DESCRIBING),
     ("0011_sheets_planted", _PLANTED),
     ("0012_adaptations", _ADAPTATIONS),
+    ("0013_sheets_adapted", _SHEETS_ADAPTED),
 )
 
 

@@ -49,6 +49,8 @@ class Sheet:
 
     ``target`` is the precision asked of accepted sheets, ``confidence`` how sure the bound is,
     ``catch_rate`` the share of foreign cells that the reader was taken to notice at a glance.
+    ``adaptation_id`` is the entry in the log of adaptations of the one that had a part in the
+    proposals, None where neighbours alone made them.
     """
 
     class_code: str
@@ -64,6 +66,7 @@ class Sheet:
     state: str = OPEN
     made: str = ""
     decided: str | None = None
+    adaptation_id: int | None = None
 
     @property
     def waiting(self) -> tuple[int, ...]:

@@ -30,6 +30,8 @@ MIGRATION = (
 )
 # A known cell of another class among those shown, to see whether the reader notices: its class.
 PLANTED = ("ALTER TABLE sheet_cells ADD COLUMN planted TEXT REFERENCES classes(code)",)
+# The adaptation by which the cells of a sheet are proposed as its class.
+ADAPTED = ("ALTER TABLE sheet_batches ADD COLUMN adaptation_id INTEGER REFERENCES adaptations(id)",)
 
 batches = Table(
     "sheet_batches",
@@ -46,6 +48,7 @@ batches = Table(
     Column("parent_id", Integer, ForeignKey("sheet_batches.id")),
     Column("made", Text),
     Column("decided", Text),
+    Column("adaptation_id", Integer, ForeignKey("adaptations.id")),
 )
 members = Table(
     "sheet_cells",

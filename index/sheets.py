@@ -51,7 +51,7 @@ def make(atlas: Part, sheets: Sequence[Sheet]) -> list[int]:
 
 def _insert(connection: Connection, sheet: Sheet) -> int:
     names = ("class_code", "author", "dataset", "model_id", "target", "confidence", "catch_rate",
-             "parent_id")  # fmt: skip
+             "parent_id", "adaptation_id")  # fmt: skip
     row = {name: getattr(sheet, name) for name in names}
     made = connection.execute(
         insert(batches).values(**row, state=OPEN, made=now()).returning(batches.c.id)
@@ -212,6 +212,7 @@ def accept(
                 policy="sheet" if cell_id in shown else "sheet, not displayed",
                 sheet_id=sheet_id,
                 seconds=None if seconds is None else seconds / len(given),
+                adaptation_id=found.adaptation_id,
             )
             for cell_id in given
         ]

@@ -30,6 +30,12 @@ def resting(record: AdaptationRecord | None) -> Document:
     """On what a proposal rests, by the entry of the log that made it; None: on its neighbours."""
     if record is None:
         words = _("Rests on the vote of the nearest labelled cells")
+    elif record.labels and not record.dataset:
+        words = ngettext(
+            "Adapted to %(num)s label of all data sets",
+            "Adapted to %(num)s labels of all data sets",
+            record.count,
+        )
     elif record.labels:
         words = ngettext(
             "Adapted to %(num)s label of %(dataset)s",
@@ -44,7 +50,7 @@ def resting(record: AdaptationRecord | None) -> Document:
     return {
         "adaptation": None if record is None else record.id,
         "labels": None if record is None else record.count,
-        "dataset": None if record is None else record.dataset,
+        "dataset": None if record is None else record.dataset or None,
         "made": None if record is None else record.made,
         "words": words,
     }

@@ -142,12 +142,13 @@ class Maker:
         pending = kept.pending(self.atlas, dataset)
         planting = self._planter.begin(author, dataset, draw)
         due = ready(scores, self.aim.sure, self.record(dataset))
+        by = self.pool.log(scores, dataset) if due else None
         for code, rows in list(due.items())[:ROUND]:
             wanted = self.plan(author, code, dataset, pending=pending)
             cells = form(scores, rows, wanted, self.aim, draw)
             cells = planting.on(cells, code, scores, wanted)
             pending += sum(cell.part == FOLDED for cell in cells)
-            made.append(self._sheet(author, dataset, code, cells))
+            made.append(self._sheet(author, dataset, code, cells, by))
         return kept.make(self.atlas, made)
 
     def select(
@@ -179,7 +180,8 @@ class Maker:
         cells = gathered(scores, code, wanted_plan, self.aim, draw)
         if len(cells) >= SMALLEST:  # among a few that were picked by hand one more is conspicuous
             cells = self._planter.begin(author, dataset, draw).on(cells, code, scores, wanted_plan)
-        return kept.make(self.atlas, [self._sheet(author, dataset, code, cells)])[0]
+        by = self.pool.log(scores, dataset)
+        return kept.make(self.atlas, [self._sheet(author, dataset, code, cells, by)])[0]
 
     def split(self, sheet: Sheet) -> list[int]:
         """Two smaller sheets in the place of one whose check failed; the ids of what is left."""
@@ -190,8 +192,9 @@ class Maker:
         scores = self.pool.judge(sorted(left), dataset)
         wanted = self.plan(author, code, dataset, careful=True)
         planting = self._planter.begin(author, dataset, draw)
+        by = self.pool.log(scores, dataset)
         children = [
-            self._sheet(author, dataset, code, planting.on(cells, code, scores, wanted))
+            self._sheet(author, dataset, code, planting.on(cells, code, scores, wanted), by)
             for cells in halves(scores, code, wanted, self.aim, draw)
         ]
         return kept.split(self.atlas, sheet.id, children)
@@ -205,7 +208,12 @@ class Maker:
         return scores.rows(np.flatnonzero(np.isin(scores.ids, allowed)))
 
     def _sheet(
-        self, author: str, dataset: str | None, code: str, cells: Sequence[SheetCell]
+        self,
+        author: str,
+        dataset: str | None,
+        code: str,
+        cells: Sequence[SheetCell],
+        adaptation_id: int | None,
     ) -> Sheet:
         return Sheet(
             class_code=code,
@@ -216,4 +224,5 @@ class Maker:
             confidence=self.aim.confidence,
             catch_rate=self.settings.catch_rate(author),
             cells=tuple(cells),
+            adaptation_id=adaptation_id,
         )

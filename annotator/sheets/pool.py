@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from annotator.sheets.scores import (
     VOTERS,
     Integers,
+    Learned,
     Scores,
     Taught,
     Vectors,
@@ -21,6 +23,7 @@ from annotator.sheets.scores import (
 from annotator.sheets.shelf import Shelf
 from index.records import CellFilter
 from retrieval.folder import Folder
+from retrieval.laboratory import log_adaptation
 
 if TYPE_CHECKING:
     from index.atlas import Atlas
@@ -130,7 +133,7 @@ class Pool:
             np.searchsorted(inside, known.ids[own]),
             codes[own].tolist(),
         )
-        classes, found = probabilities(
+        classes, found, adaptation = probabilities(
             cells.vectors,
             np.searchsorted(inside, ids),
             folder,
@@ -138,7 +141,30 @@ class Pool:
             before=[code for code in folder.space.score_classes if code in tree.nodes],
             k=self._k,
         )
-        return Scores(ids, cells.vectors, classes, found)
+        learned = None
+        if adaptation is not None:
+            digest = hashlib.sha256(inside.tobytes() + known.ids[own].tobytes())
+            digest.update("\n".join([*classes, *taught.own_codes]).encode())
+            learned = Learned(adaptation, len(folder), digest.hexdigest())
+        return Scores(ids, cells.vectors, classes, found, learned)
+
+    def log(self, scores: Scores, dataset: str | None) -> int | None:
+        """The number in the atlas's log of the adaptation that had a part in ``scores``."""
+        learned, model_id = scores.learned, self.model_id
+        if learned is None or model_id is None:
+            return None
+        found = learned.adaptation
+        record = log_adaptation(
+            self._atlas,
+            model_id,
+            dataset or "",
+            learned.fingerprint,
+            found,
+            cells=learned.cells,
+            way={"sheets": True, **asdict(found.way)},
+            seconds=found.seconds,
+        )
+        return None if record is None else record.id
 
     def _folder_of(self, ids: Integers) -> Folder:
         """The cells ``ids`` together; the same as long as labels only move cells within them."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from annotator.actions import Shown
+from annotator.adapting.telling import resting
 from annotator.checks import vigilance
 from annotator.documents import named
 from annotator.offering import check_may_label, conditions
@@ -20,6 +21,7 @@ from annotator.sheets.work import Sheets
 from annotator.sights import View
 from annotator.viewer import Person
 from index import checks
+from index.adaptations import adaptation
 from index.records import CellFilter, NewLabel
 from index.sheet_records import Accepted, Sheet
 from index.work import answered_by, waiting, waiting_among
@@ -146,6 +148,9 @@ class SheetRoom:
             "target": sheet.target,
             "confidence": sheet.confidence,
             "part": sheet.parent_id is not None,
+            "rests": resting(
+                adaptation(self._desk.whole, sheet.adaptation_id) if sheet.adaptation_id else None
+            ),
         }
 
     def folded_document(self, sheet: Sheet) -> list[Document]:

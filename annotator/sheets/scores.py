@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from retrieval.answers.voting import count_votes
-from retrieval.folder import Folder, adapt
+from retrieval.folder import Adaptation, Folder, adapt
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -30,13 +30,26 @@ _PART = 512  # rows compared at a time, to bound memory
 
 
 @dataclass(frozen=True)
+class Learned:
+    """An adaptation to so many ``cells``; ``fingerprint`` names the cells and the labels."""
+
+    adaptation: Adaptation
+    cells: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class Scores:
-    """N cells and C classes: ids [N], vectors [N, D], probabilities [N, C], rows sum to 1."""
+    """N cells and C classes: ids [N], vectors [N, D], probabilities [N, C], rows sum to 1.
+
+    ``learned`` is what had a part in them, None where neighbours alone voted.
+    """
 
     ids: Integers
     vectors: Vectors
     classes: tuple[str, ...]
     probabilities: Floats
+    learned: Learned | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,7 +71,12 @@ class Scores:
 
     def rows(self, rows: Integers) -> Scores:
         """The same for some rows."""
-        return Scores(self.ids[rows], self.vectors[rows], self.classes, self.probabilities[rows])
+        return replace(
+            self,
+            ids=self.ids[rows],
+            vectors=self.vectors[rows],
+            probabilities=self.probabilities[rows],
+        )
 
 
 @dataclass(frozen=True)
@@ -83,27 +101,30 @@ def probabilities(
     *,
     before: Sequence[str] = (),
     k: int = VOTERS,
-) -> tuple[tuple[str, ...], Floats]:
+) -> tuple[tuple[str, ...], Floats, Adaptation | None]:
     """Classes [C] and probabilities [N, C] of N cells that are ``rows`` [N] of ``folder``.
+
+    The third value is the adaptation that had a part in them, None without one.
 
     ``before`` are the classes of which the model's own word counts before there are labels of them.
     Without labelled cells there are no classes.
     """
     if not len(taught.codes):
-        return (), np.zeros((len(rows), 0))
+        return (), np.zeros((len(rows), 0)), None
     classes = np.union1d(np.asarray(taught.codes, dtype=str), np.asarray(before, dtype=str))
     columns = np.searchsorted(classes, np.asarray(taught.codes, dtype=str))
     answers = [vote(vectors, taught.vectors, columns, len(classes), k)]
     own = np.searchsorted(classes, np.asarray(taught.own_codes, dtype=str))
+    learned = None
     if len(np.unique(own)) > 1 and len(rows):
         names = tuple(classes.tolist())
         start = before_labels(folder, names)
-        adapted = adapt(folder, taught.own, own, names, start=start).probabilities
-        if adapted is not None:
-            answers.append(np.asarray(adapted, dtype=np.float64)[rows])
+        learned = adapt(folder, taught.own, own, names, start=start)
+        if learned.probabilities is not None:
+            answers.append(np.asarray(learned.probabilities, dtype=np.float64)[rows])
         points = folder.outside(folder.points)
         answers.append(linear(points[rows], points[taught.own], own, len(classes)))
-    return tuple(classes.tolist()), np.mean(answers, axis=0)
+    return tuple(classes.tolist()), np.mean(answers, axis=0), learned
 
 
 def before_labels(folder: Folder, classes: Sequence[str]) -> Vectors | None:

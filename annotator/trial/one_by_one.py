@@ -34,7 +34,7 @@ def with_proposals(bench: Bench) -> None:
         known = np.flatnonzero(bench.given >= 0)
         named = codes[bench.given[known]].tolist()
         taught = Taught(cells.vectors[known], named, known, named)
-        classes, found = probabilities(
+        classes, found, _ = probabilities(
             cells.vectors[rows], rows, folder, taught, before=folder.space.score_classes
         )
         for place, cell in enumerate(rows.tolist()):

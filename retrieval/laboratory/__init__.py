@@ -5,6 +5,7 @@ from retrieval.laboratory.adapting import (
     Gathered,
     adapt_dataset,
     kept_adaptation,
+    log_adaptation,
 )
 from retrieval.laboratory.answering import Answered, Room
 from retrieval.laboratory.asking import ToLabel, as_table, cells_to_label
@@ -26,5 +27,6 @@ __all__ = [
     "described_cells",
     "hold",
     "kept_adaptation",
+    "log_adaptation",
     "model_space",
 ]

@@ -253,6 +253,34 @@ def remember(
     digest = hashlib.sha256(known.references.ids.tobytes() + known.columns.tobytes())
     digest.update(own.ids.tobytes() + own.fingerprint.encode())
     digest.update(json.dumps([known.classes, way], sort_keys=True).encode())
+    return log_adaptation(
+        atlas,
+        known.model_id,
+        own.name,
+        digest.hexdigest(),
+        adaptation,
+        cells=len(own),
+        way=way,
+        seconds=seconds,
+    )
+
+
+def log_adaptation(
+    atlas: Atlas,
+    model_id: str,
+    dataset: str,
+    fingerprint: str,
+    adaptation: Adaptation | None,
+    *,
+    cells: int,
+    way: dict[str, Any],
+    seconds: float,
+) -> AdaptationRecord | None:
+    """The entry of an adaptation in the log, or of a reading as a whole (``adaptation`` None).
+
+    ``fingerprint`` names all that it rests on: there is one entry for the same one. None where the
+    atlas cannot be written to just now.
+    """
     labels: dict[str, int] = {}
     accuracy = neighbours = None
     if adaptation is not None:
@@ -260,11 +288,11 @@ def remember(
         labels = {code: count for code, count in counts if count}
         accuracy, neighbours = adaptation.accuracy, adaptation.neighbour_accuracy
     record = AdaptationRecord(
-        known.model_id,
-        own.name,
-        digest.hexdigest()[:32],
+        model_id,
+        dataset,
+        fingerprint[:32],
         labels,
-        len(own),
+        cells,
         way,
         _told(accuracy),
         _told(neighbours),

@@ -92,6 +92,7 @@ def test_novelty_and_sets_in_words() -> None:
     assert set(levels) == set(NOVELTY_WORDS)
     assert say_set([]) == "No class fits well."
     assert say_set(["Monocyte"]) == "Nothing but monocyte is plausible."
+    assert say_set(["Monocyte"], 0.37) == "Nothing fits better than monocyte, and that not well."
     assert say_set(["Monocyte", "Blast"]) == "Plausible: monocyte or blast."
     assert say_set(["A", "B", "C"]) == "Plausible: a, b or c."
 

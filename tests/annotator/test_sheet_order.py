@@ -47,8 +47,8 @@ def test_a_class_without_labels_is_proposed_by_the_model_but_never_surely() -> N
     vectors = folder.outside(folder.cells.vectors)
     taught = Taught(vectors[own], codes, own, codes)
     rows = np.arange(90)
-    classes, found = probabilities(vectors, rows, folder, taught, before=["basophil"])
-    without, _ = probabilities(vectors, rows, folder, taught)
+    classes, found, _ = probabilities(vectors, rows, folder, taught, before=["basophil"])
+    without, *_ = probabilities(vectors, rows, folder, taught)
     assert classes == CLASSES
     assert without == CLASSES[1:]
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)

@@ -8,7 +8,9 @@ import pytest
 
 from annotator.sheets import making
 from index import sheets as kept
+from index.adaptations import adaptation, adaptations_of
 from index.facts import facts_of
+from index.records import CellFilter
 
 CLASSES = ("neutrophil", "lymphocyte", "eosinophil", "platelet")
 
@@ -87,6 +89,23 @@ def test_a_sheet_is_accepted_and_undone_as_one_action(app, many) -> None:
     assert undone["kind"] == "sheet"
     assert atlas.present_of(ids) == {}
     assert kept.sheet(atlas, sheet["id"]).state == "undone"
+
+
+def test_a_sheet_and_its_labels_keep_the_adaptation_that_proposed_them(app, many) -> None:
+    sheet = name_singles(many)["sheets"][0]
+    atlas, rests = desk(app).whole, sheet["rests"]
+    record = adaptation(atlas, rests["adaptation"])
+    assert record is not None
+    assert record.way["sheets"] is True
+    assert 2 <= record.count == rests["labels"] <= len(atlas.present_labels(CellFilter()))
+    assert rests["words"].startswith(f"Adapted to {record.count} labels of ")
+    logged = len(adaptations_of(atlas))
+    assert many.get("/api/v1/sheets/round").json["sheets"][0]["rests"] == rests
+    assert len(adaptations_of(atlas)) == logged  # looking again is no new adaptation
+    many.post(f"/api/v1/sheets/{sheet['id']}/accept", {}, 201)
+    label = atlas.history(sheet["cells"][0]["id"])[-1]
+    assert facts_of(atlas, [label.id])[label.id].adaptation_id == record.id
+    assert adaptation(atlas, 10_000) is None
 
 
 def test_what_is_taken_out_gets_its_own_class_or_none(app, many) -> None:

@@ -146,6 +146,7 @@ function showSheet(next, many) {
   if (many > 1) {
     words.push(plural("{n} more sheet follows.", "{n} more sheets follow.", many - 1));
   }
+  words.push(`${sheet.rests.words}.`);
   stage(parts, text("{name}: all of these?", { name: sheet.class.name }),
     words.join(" "));
   byId("keys-words").textContent = text("A key gives the cell you are on another class.");
