@@ -22,7 +22,7 @@ from retrieval.folder.space import Booleans, Floats, Integers
 
 ALPHA = 0.7
 VOTERS = 5
-PENALTY = 0.3  # of the ridge where nothing speaks for another
+PENALTY = 1.0  # of the ridge where nothing speaks for another
 HALF = 2.5  # labels a class at which they weigh as much as what is known without them
 MANY_FOLDS, FEW_FOLDS = 10, 5
 MANY = 100  # labels from which few folds do

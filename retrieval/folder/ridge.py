@@ -11,7 +11,7 @@ from scipy.linalg import cho_factor, cho_solve
 from retrieval.folder.graph import shares
 from retrieval.folder.space import Floats, Integers
 
-STEEPNESS = 6.0  # a ridge's scores lie about -1..1; softmax(6 s) makes probabilities of them
+STEEPNESS = 3.0  # a ridge's scores lie about -1..1; softmax(3 s) makes probabilities of them
 MIDWAY = 0.6  # of the way from the laboratory's middle to that of its labels
 ABSENT = -3.0  # score of a class that no labelled row has
 
@@ -65,9 +65,13 @@ def ridge(
     return Linear(solution.astype(np.float32), (-middle @ solution).astype(np.float32))
 
 
-def soft(scores: NDArray[np.floating], present: NDArray[np.bool_] | None = None) -> Floats:
+def soft(
+    scores: NDArray[np.floating],
+    present: NDArray[np.bool_] | None = None,
+    steepness: float = STEEPNESS,
+) -> Floats:
     """[N, C] probabilities of a ridge's scores; classes that are not ``present`` get next to 0."""
     s = np.asarray(scores, dtype=np.float32)
     if present is not None:
         s = np.where(present[None, :], s, np.float32(ABSENT))
-    return shares(np.exp(STEEPNESS * (s - s.max(axis=1, keepdims=True))))
+    return shares(np.exp(steepness * (s - s.max(axis=1, keepdims=True))))

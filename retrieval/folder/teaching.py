@@ -18,6 +18,7 @@ ROUNDS = 6
 SUREST = 0.6  # share of each class's cells that teach
 FEWEST = 4  # cells of a class below which it does not teach
 PENALTY = 1.0
+STEEPNESS = 6.0  # of the ridge's answers: more in earnest than where real labels speak
 OWN = 0.5  # weight of the ridge's answers, the rest is the start
 ALPHA = 0.7
 
@@ -48,6 +49,6 @@ def teach_itself(folder: Folder, start: Floats, rounds: int = ROUNDS) -> Floats:
         labels = scores[chosen].argmax(axis=1).astype(np.int64)
         learned = ridge(folder.points[chosen], labels, scores.shape[1], PENALTY)
         present = np.bincount(labels, minlength=scores.shape[1]) > 0
-        own = soft(learned.scores(folder.points), present)
+        own = soft(learned.scores(folder.points), present, STEEPNESS)
         scores = shares(folder.diffuse(shares(OWN * own + (1 - OWN) * first), ALPHA))
     return scores
