@@ -26,6 +26,7 @@ Vectors = NDArray[np.float32]
 
 VOTERS = 15
 STRENGTH = 100.0  # inverse regularisation of the linear classifier; its rows have length 1
+PENALTY = 1.0  # of the adaptation: more modest than where one cell is proposed at a time
 _PART = 512  # rows compared at a time, to bound memory
 
 
@@ -119,7 +120,7 @@ def probabilities(
     if len(np.unique(own)) > 1 and len(rows):
         names = tuple(classes.tolist())
         start = before_labels(folder, names)
-        learned = adapt(folder, taught.own, own, names, start=start)
+        learned = adapt(folder, taught.own, own, names, start=start, penalty=PENALTY)
         if learned.probabilities is not None:
             answers.append(np.asarray(learned.probabilities, dtype=np.float64)[rows])
         points = folder.outside(folder.points)

@@ -148,13 +148,15 @@ def adapt(
     start: ArrayLike | None = None,
     allowed: Sequence[str] | None = None,
     way: Way | None = None,
+    penalty: float = PENALTY,
 ) -> Adaptation:
     """Adapt to a laboratory from n labelled of its N cells, prepared as ``folder``.
 
     rows: [n] which cells, in the order given to ``folder``, each once. labels: [n] class numbers in
     ``classes`` [C]. start: [N, C] what is known without labels (``FolderReading.probabilities``).
     allowed: codes of the classes that can occur; labels of others teach nothing. way: how to use
-    the labels, as a former adaptation chose; by default the ways are compared.
+    the labels, as a former adaptation chose; by default the ways are compared. penalty: of the
+    ridge of the way to prefer; a larger one makes more modest probabilities.
     Raises AdaptError where no label teaches anything.
     """
     begun = time.perf_counter()
@@ -171,7 +173,7 @@ def adapt(
     labelled = Labelled(folder.rows(given[kept]), column[kept], len(classes))
     known = None if start is None else folder.inside(np.asarray(start, dtype=np.float32))
     before = known_before(known, labelled, can)
-    tried = ways(labelled.each, before is not None)
+    tried = ways(labelled.each, before is not None, penalty)
     if way is not None:
         tried = (way, NEIGHBOURS_ALONE)
     out = left_out(folder, labelled, before, tried)
@@ -180,7 +182,7 @@ def adapt(
     probabilities = answer(folder, labelled, before, best)
     held_out = np.full((len(given), len(classes)), np.nan, dtype=np.float32)
     held_out[kept] = out[chosen]
-    penalty = PENALTY if best.penalty is None else best.penalty
+    single = penalty if best.penalty is None else best.penalty
     return Adaptation(
         tuple(classes),
         tuple(int(count) for count in labelled.counts),
@@ -189,7 +191,7 @@ def adapt(
         float(accuracy[-1]),
         time.perf_counter() - begun,
         tuple(folder.middle),
-        taught_ridge(folder, labelled, penalty),
+        taught_ridge(folder, labelled, single),
         folder.space,
         folder.outside(_within(probabilities, can)),
         held_out,

@@ -22,7 +22,7 @@ from retrieval.folder.space import Booleans, Floats, Integers
 
 ALPHA = 0.7
 VOTERS = 5
-PENALTY = 1.0  # of the ridge where nothing speaks for another
+PENALTY = 0.3  # of the ridge where nothing speaks for another
 HALF = 2.5  # labels a class at which they weigh as much as what is known without them
 MANY_FOLDS, FEW_FOLDS = 10, 5
 MANY = 100  # labels from which few folds do
@@ -74,21 +74,21 @@ class Labelled:
         return Labelled(self.rows[mask], self.columns[mask], self.classes)
 
 
-def ways(each: float, known: bool) -> tuple[Way, ...]:
+def ways(each: float, known: bool, penalty: float = PENALTY) -> tuple[Way, ...]:
     """The ways worth trying with ``each`` labels a class, the one to prefer first.
 
-    known: whether anything is known without labels.
+    known: whether anything is known without labels. penalty: of the ridge of the first.
     """
     before = HALF / (HALF + each) if known else 0.0
     others = [
-        Way(PENALTY / 3, before, True),
-        Way(PENALTY * 3, before, True),
-        Way(PENALTY, before / 3, True),
-        Way(PENALTY, min(2 * before, 0.9), True),
-        Way(PENALTY, before, False),
+        Way(penalty / 3, before, True),
+        Way(penalty * 3, before, True),
+        Way(penalty, before / 3, True),
+        Way(penalty, min(2 * before, 0.9), True),
+        Way(penalty, before, False),
         Way(None, before, False),
     ]
-    return tuple(dict.fromkeys((Way(PENALTY, before, True), *others, NEIGHBOURS_ALONE)))
+    return tuple(dict.fromkeys((Way(penalty, before, True), *others, NEIGHBOURS_ALONE)))
 
 
 def known_before(start: Floats | None, labelled: Labelled, allowed: Booleans) -> Floats | None:
