@@ -20,12 +20,17 @@ from annotator.problems import AddressError, PortInUseError
 from annotator.serve import address_of, check_free
 
 
+def _hear_ctrl_c() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would all that tests start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def running(atlas: Path, *more: str) -> Iterator[tuple[str, str, subprocess.Popen]]:
     """``cellkin annotate`` as a process: the line it prints, its address, the process."""
     command = [sys.executable, "-m", "cellkin", "annotate", str(atlas), "--port", "0", *more]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c
     ) as run:
         assert run.stdout is not None
         line = run.stdout.readline()
