@@ -12,6 +12,7 @@ PARTS = (
     "laboratories",
     "losses",
     "speed",
+    "finding_time",
     "memory",
     "vigilance",
     "trust",

@@ -192,10 +192,11 @@ class Maker:
         scores = self.pool.judge(sorted(left), dataset)
         wanted = self.plan(author, code, dataset, careful=True)
         planting = self._planter.begin(author, dataset, draw)
-        by = self.pool.log(scores, dataset)
+        parts = halves(scores, code, wanted, self.aim, draw)
+        by = self.pool.log(scores, dataset) if parts else None
         children = [
             self._sheet(author, dataset, code, planting.on(cells, code, scores, wanted), by)
-            for cells in halves(scores, code, wanted, self.aim, draw)
+            for cells in parts
         ]
         return kept.split(self.atlas, sheet.id, children)
 

@@ -105,10 +105,9 @@ def probabilities(
 ) -> tuple[tuple[str, ...], Floats, Adaptation | None]:
     """Classes [C] and probabilities [N, C] of N cells that are ``rows`` [N] of ``folder``.
 
-    The third value is the adaptation that had a part in them, None without one.
-
     ``before`` are the classes of which the model's own word counts before there are labels of them.
-    Without labelled cells there are no classes.
+    Without labelled cells there are no classes. The third value is the adaptation that had a part
+    in the probabilities, None without one.
     """
     if not len(taught.codes):
         return (), np.zeros((len(rows), 0)), None
