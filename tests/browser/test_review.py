@@ -59,7 +59,9 @@ def test_two_cells_stand_side_by_side_at_one_scale(disputed, look) -> None:
     first = seen.text("#compare-samples")
     seen.press("ArrowRight")
     seen.wait_for("#compare-place", "neighbour 2")
-    assert seen.text("#compare-samples") != first
+    seen.page.wait_for_function(  # the words above it change first
+        "first => document.getElementById('compare-samples').innerText !== first", arg=first
+    )
     seen.press("Escape")
     assert not seen.page.locator("#compare[open]").count()
 
