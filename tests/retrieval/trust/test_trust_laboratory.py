@@ -69,6 +69,15 @@ def test_a_few_labels_are_counted_and_more_asked_for(bench, home):
     assert "label 8 more" in learned.notes[-1]
 
 
+def test_a_few_labels_let_no_other_laboratory_rename_cells(bench):
+    lopsided, classes = bench.draw(1500, seed=16, shares=(0.7, 0.15, 0.05, 0.05, 0.05))
+    trust = learn_trust(lopsided, classes, bench.ancestry)
+    p, truth = bench.draw(400, seed=17, signal=1.5)
+    assert (trust.calibrator.apply(p).argmax(1) != p.argmax(1)).any()
+    learned = trust.with_labels(p[:12], truth[:12], bench.ancestry)
+    np.testing.assert_array_equal(learned.answer(p, bench.ancestry).top, p.argmax(1))
+
+
 def test_without_labels_sets_widen_with_the_shift(bench, home):
     p, truth = bench.draw(1000, seed=7, signal=2.5, sharp=4)
     right = (p.argmax(1) == truth).mean()
