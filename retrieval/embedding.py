@@ -42,10 +42,12 @@ class EmbedReport:
 
 @dataclass(frozen=True)
 class _Ready:
-    """A picture brought to the view and whether a cell was found; or one still to be found in."""
+    """A picture brought to the view, whether a cell was found and how many more; or one still to
+    be found in."""
 
     picture: np.ndarray
     found: bool = True
+    others: int = 0
     typical: float | None = None
     whole: bool = False
 
@@ -78,12 +80,12 @@ def describe_images(
         if model.finder is not None and known is None:
             return _Ready(rgb, typical=usual(item), whole=True)
         picture = model.picture(rgb, known, usual(item))
-        return _Ready(picture, known is None or known.found)
+        return _Ready(picture) if known is None else _Ready(picture, known.found, known.others)
 
     def describe(ready: list[_Ready]) -> list[Described]:
         seen = _found(model, ready)
         said = model.describe_pictures(np.stack([each.picture for each in seen]))
-        said = said.with_found([each.found for each in seen])
+        said = said.with_found([each.found for each in seen], [each.others for each in seen])
         return [said[row : row + 1] for row in range(len(said))]
 
     return in_batches(items, prepare, describe, batch_size=batch_size, workers=workers)
@@ -97,7 +99,8 @@ def _found(model: Model, ready: list[_Ready]) -> list[_Ready]:
     for each in ready:
         if each.whole:
             found = next(findings)
-            seen.append(_Ready(model.picture(each.picture, found, each.typical), found.found))
+            picture = model.picture(each.picture, found, each.typical)
+            seen.append(_Ready(picture, found.found, found.others))
         else:
             seen.append(each)
     return seen

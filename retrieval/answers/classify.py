@@ -48,14 +48,17 @@ __all__ = ["COLUMNS", "ClassifyReport", "Counts", "classify", "reference_limits"
 class Counts:
     """What became of the pictures so far.
 
-    ``identical`` had a reference of the same embedding among their voters: most likely they are
-    cells of the atlas, answered by their own label. ``first`` names the first files passed over,
-    and why.
+    ``backed_off_to``: of those that were backed off, to which class above. ``identical`` had a
+    reference of the same embedding among their voters: most likely they are cells of the atlas,
+    answered by their own label. ``remarks``: how many pictures have which. ``first`` names the
+    first files passed over, and why.
     """
 
     cells: int = 0
     classes: dict[str, int] = field(default_factory=dict)
     decisions: dict[str, int] = field(default_factory=dict)
+    backed_off_to: dict[str, int] = field(default_factory=dict)
+    remarks: dict[str, int] = field(default_factory=dict)
     identical: int = 0
     passed_over: int = 0
     first: list[tuple[str, str]] = field(default_factory=list)
@@ -63,8 +66,14 @@ class Counts:
     def add(self, proposal: Proposal) -> None:
         """Count one answer."""
         self.cells += 1
-        self.classes[proposal.class_code] = self.classes.get(proposal.class_code, 0) + 1
-        self.decisions[proposal.decision] = self.decisions.get(proposal.decision, 0) + 1
+        for table, what in (
+            (self.classes, proposal.class_code),
+            (self.decisions, proposal.decision),
+            (self.backed_off_to, proposal.backed_off_to),
+            (self.remarks, proposal.remark),
+        ):
+            if what:
+                table[what] = table.get(what, 0) + 1
         if proposal.evidence and proposal.evidence[0].distance < SAME:
             self.identical += 1
 
@@ -257,7 +266,7 @@ def _fingerprint(proposer: Proposer, source: Path, leave_out_same: bool) -> str:
     """What a stopped run must have in common with this one to be gone on with."""
     calibration = json.dumps(proposer.calibration.to_document(), sort_keys=True)
     asked = (proposer.recipe.document, len(proposer.references), leave_out_same)
-    parts = (*asked, calibration, source.resolve())
+    parts = (*asked, calibration, source.resolve(), COLUMNS)
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 

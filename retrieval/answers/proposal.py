@@ -40,7 +40,8 @@ class Proposal:
     see ``novelty.NoveltyScale``. decision: accept, back_off (then ``backed_off_to`` is the class
     above that can be trusted) or abstain. runner_up: the second most probable class, if there is
     one. evidence: the voters, nearest first. adaptation: the entry of the log of adaptations by
-    which this was said; None where nothing but the neighbours was asked.
+    which this was said; None where nothing but the neighbours was asked. remark: what a reader
+    should know of the picture itself, "" for nothing.
     """
 
     class_code: str
@@ -53,6 +54,7 @@ class Proposal:
     runner_up: str | None
     evidence: tuple[Evidence, ...]
     adaptation: int | None = None
+    remark: str = ""
 
 
 def proposals(

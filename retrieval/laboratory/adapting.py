@@ -176,11 +176,14 @@ def fit_together(
     own: OwnCells,
     together: Together,
     reading: FolderReading | None,
+    *,
+    lasting: bool = True,
 ) -> Adapted:
     """Adapt to the labels of ``own`` over all cells ``together``.
 
     The way is that of the record while there are about as many labels, else it is chosen anew; what
-    rests on other labels than the record is kept in its place.
+    rests on other labels than the record is kept in its place and logged. Not ``lasting``, nothing
+    is kept: what was declared for one question only is no adaptation of the atlas.
     """
     begun = time.perf_counter()
     record = kept_adaptation(atlas, known.model_id, own.name)
@@ -190,8 +193,12 @@ def fit_together(
         if abs(len(own.rows) - had) <= SAME_WAY * had:
             way = Way(**record["adaptation"]["way"])
     found = _fit(known, own, together, reading, way)
-    if record is None or record["fingerprint"] != own.fingerprint:
-        keep(atlas, known, own, found, time.perf_counter() - begun)
+    if lasting and (record is None or record["fingerprint"] != own.fingerprint):
+        seconds = time.perf_counter() - begun
+        made = keep(atlas, known, own, found, seconds)
+        remember(
+            atlas, known, own, found.adaptation, way=made["adaptation"]["way"], seconds=seconds
+        )
     return found
 
 

@@ -25,6 +25,7 @@ from retrieval.laboratory.room import OwnCells, Together
 from retrieval.trust.judge import Judgement, OwnLabels, Readings
 
 CHUNK = 1024
+NO_CELL = "no cell found"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Answered:
     way: "folder" (all informed each), "alone" (each by itself) or "adapted" (the laboratory's own
     labels taught). disagreement: share of cells that would be named otherwise one by one, by the
     known laboratories alone. adaptation: what the labels taught; None without. queries: [Q, W] the
-    cells in the space of the witnesses. kept: what the next answer on a data set can begin with.
+    cells in the space of the witnesses. remarks: [Q], see ``Proposal``. kept: what the next answer
+    on a data set can begin with.
     """
 
     answers: Answers
@@ -72,19 +74,22 @@ class Answered:
     adaptation: Adaptation | None
     judgement: Judgement
     queries: np.ndarray
+    remarks: list[str]
     kept: Kept | None = None
 
     def proposals(self) -> Iterator[Proposal]:
         """The Q proposals, in order."""
         for start in range(0, len(self.rows), CHUNK):
             part = slice(start, start + CHUNK)
-            yield from proposals(
+            said = proposals(
                 self.witnesses.references,
                 self.known.ancestry,
                 _part(self.answers, part),
                 self.rows[part],
                 self.similarity[part],
             )
+            for remark, each in zip(self.remarks[part], said, strict=True):
+                yield replace(each, remark=remark) if remark else each
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
@@ -132,6 +137,7 @@ class Room:
         self.k = int(setting("k", k))
         self.coverage = float(setting("coverage", coverage))
         self.seed = int(setting("seed", seed))
+        self._lasting = limits is None
         space = model_space(metadata)
         self.known = KnownCells.load(atlas, model_id, space, limits, each=each, seed=self.seed)
         self.own = None
@@ -196,7 +202,9 @@ class Room:
     ) -> Answered:
         taught = None
         if own is not None and len(own.rows):
-            taught = fit_together(self.atlas, known, own, together, reading)
+            taught = fit_together(
+                self.atlas, known, own, together, reading, lasting=self._lasting and own is self.own
+            )
         return self._answered(together, known, everyone, own, reading, taught)
 
     def _answered(
@@ -237,6 +245,7 @@ class Room:
             None if taught is None else taught.adaptation,
             replace(judgement, answers=_part(judgement.answers, asked)),
             queries,
+            remarks_on(together.cells[asked]),
         )
 
     def _tables(
@@ -255,6 +264,13 @@ class Room:
             before = None if reading is None else reading.alone
             return taught.adaptation.apply(together.cells, before), one_by_one
         return taught.probabilities, one_by_one
+
+
+def remarks_on(cells: Described) -> list[str]:
+    """What a reader should know of each picture, "" for nothing."""
+    several = [f"{1 + others} cells, the middle one is named" for others in cells.others]
+    seen = zip(cells.found, cells.others, several, strict=True)
+    return [NO_CELL if not found else words if others else "" for found, others, words in seen]
 
 
 def _part(answers: Answers, rows: slice | Integers) -> Answers:

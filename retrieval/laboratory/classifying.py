@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 
+SPOOLED = 2  # what is kept beside the table until all is answered; another form is begun anew
+
+
 def classify_together(
     atlas: Atlas,
     source: Path,
@@ -125,7 +128,7 @@ def _report(
 def _fingerprint(atlas: Atlas, model: Model, room: Room, source: Path) -> str:
     """What a stopped run must have in common with this one: what describes the pictures."""
     usual = usual_diameter(atlas, model, room.dataset) if room.dataset is not None else None
-    parts = (model.id, usual, source.resolve())
+    parts = (SPOOLED, model.id, usual, source.resolve())
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 

@@ -61,6 +61,12 @@ class Likeness:
     cells: tuple[int, int]
 
     @property
+    def p_in_words(self) -> str:
+        """The p, with a sign where no permutation came near."""
+        least = 1 / (PERMUTATIONS + 1)
+        return f"p {'≤' if self.p <= least else '='} {self.p:.3f}"
+
+    @property
     def unlike(self) -> bool:
         """Whether the two differ, by chance alone hardly, and by more than a little."""
         return self.p <= LEVEL and self.distance >= APART
@@ -84,7 +90,7 @@ class Alarm:
         near = self.nearest
         if self.unlike is None or near is None:
             return f"too few cells to compare with known laboratories ({LEAST} are needed)"
-        facts = f"nearest {near.name}: p = {near.p:.3f}, distance {near.distance:.2f} of 1"
+        facts = f"nearest {near.name}: {near.p_in_words}, distance {near.distance:.2f} of 1"
         if self.unlike:
             return f"unlike any known laboratory ({facts})"
         return f"like {near.name} ({facts})"

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from index import Atlas, CellFilter
+from index.adaptations import adaptations_of
+from retrieval.described import Described
 from retrieval.embedding import embed_atlas
 from retrieval.laboratory import kept_adaptation
 from retrieval.model import register_model
@@ -259,6 +261,58 @@ def test_classes_declared_are_the_only_answers(
         )
         assert result.status == 0, result.stderr
         assert {row["class"] for row in table(out)} <= {"lymphocyte", "eosinophil"}
+
+
+def test_what_is_declared_for_one_question_is_not_kept(
+    run_cellkin: Callable, made: Path, abroad: Path, tmp_path: Path
+) -> None:
+    run_cellkin("adapt", made, "--dataset", "abroad")
+    before = record(made)
+    for extra in (("--classes", "LYT,eosinophil"), ("--not-same",)):
+        out = tmp_path / "p.csv"
+        result = run_cellkin("classify", made, abroad, "--dataset", "abroad", "--out", out, *extra)
+        assert result.status == 0, result.stderr
+        assert record(made) == before
+
+
+def test_an_adaptation_that_classify_makes_is_logged(
+    run_cellkin: Callable, made: Path, abroad: Path, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        run_cellkin("classify", made, abroad, "--dataset", "abroad", "--out", tmp_path / "p.csv")
+    kept = record(made)
+    assert kept is not None
+    with Atlas.open(made) as atlas:
+        logged = adaptations_of(atlas, "abroad")
+    assert [each.labels for each in logged] == [kept["labels"]]
+
+
+def test_pictures_without_a_cell_and_with_several_are_remarked(
+    run_cellkin: Callable, made: Path, abroad: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from retrieval.laboratory import classifying
+
+    describe = classifying.describe_images
+
+    def seen(*given: object, **how: object) -> object:
+        for number, (item, said) in enumerate(describe(*given, **how)):  # type: ignore[arg-type]
+            assert isinstance(said, Described)
+            yield item, said.with_found([number != 0], [2 if number == 1 else 0])
+
+    monkeypatch.setattr(classifying, "describe_images", seen)
+    out = tmp_path / "p.csv"
+    result = run_cellkin("classify", made, abroad, "--out", out, "--json")
+    assert result.status == 0, result.stderr
+    rows = table(out)
+    assert [row["remark"] for row in rows[:3]] == [
+        "no cell found",
+        "3 cells, the middle one is named",
+        "",
+    ]
+    said = json.loads(result.stdout)
+    assert said["counts"]["remarks"] == {row["remark"]: 1 for row in rows[:2]}
+    assert said["laboratory"]["trust"]["no_cell"] == 1
+    assert any("1 of" in note and "show no cell" in note for note in said["notes"])
 
 
 def test_a_cell_is_not_answered_by_its_own_label(

@@ -14,7 +14,7 @@ from PIL import Image
 from index import Atlas
 from retrieval.reading.importing import import_source
 
-HEADING = "file,class,probability,prediction_set,novelty,decision,neighbours"
+HEADING = "file,class,probability,prediction_set,novelty,decision,neighbours,backed_off_to,remark"
 
 
 @pytest.fixture

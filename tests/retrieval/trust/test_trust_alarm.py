@@ -51,7 +51,7 @@ def test_another_laboratory_is_flagged(n):
         assert alarm.unlike
         assert alarm.nearest.name == "one"
         assert alarm.nearest.p <= LEVEL
-        assert "unlike any known laboratory (nearest one: p = 0.005, distance" in alarm.words()
+        assert "unlike any known laboratory (nearest one: p ≤ 0.005, distance" in alarm.words()
 
 
 def test_one_alike_laboratory_is_enough():
