@@ -216,6 +216,7 @@ def _fit(
         known.classes,
         start=None if reading is None else reading.probabilities,
         way=way,
+        groups=own.groups,
     )
     if found.probabilities is None or found.held_out is None:
         raise ValueError("a fresh adaptation holds its probabilities")

@@ -221,7 +221,10 @@ class Room:
         judge = judge_of(known if len(known) else everyone, coverage=self.coverage, seed=self.seed)
         labels = None
         if taught is not None and own is not None:
-            labels = OwnLabels(own.rows[taught.judged], own.columns[taught.judged], taught.held_out)
+            judged = taught.judged
+            labels = OwnLabels(
+                own.rows[judged], own.columns[judged], taught.held_out, own.groups[judged]
+            )
         judgement = judge.judge(together.cells, readings, labels=labels)
         asked = together.asked
         queries = together.cells.vectors[asked]
