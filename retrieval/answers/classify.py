@@ -14,11 +14,11 @@ import numpy as np
 
 from index import Atlas, CellFilter
 from index.errors import CellKinError
-from index.filters import unknown_dataset
 from index.progress import progress_bar
 from index.records import place
 from index.settings import setting
-from retrieval.answers.errors import AnswerError, NothingToClassifyError
+from retrieval.answers.errors import NothingToClassifyError
+from retrieval.answers.limits import reference_limits, require_dataset
 from retrieval.answers.proposal import Proposal
 from retrieval.answers.proposer import Proposer
 from retrieval.answers.table import COLUMNS, PartialTable
@@ -106,21 +106,6 @@ class ClassifyReport:
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
         return asdict(self)
-
-
-def reference_limits(atlas: Atlas, *, classes: Sequence[str] = ()) -> CellFilter | None:
-    """The filter for references of ``classes`` (any name the taxonomy knows).
-
-    Raises UnknownClassError, and AnswerError where a class has no reference.
-    """
-    codes = tuple(dict.fromkeys(atlas.taxonomy.resolve(name).code for name in classes))
-    for code in codes:
-        if not atlas.count(CellFilter(classes=(code,), labelled=True)):
-            raise AnswerError(
-                f"the atlas has no labelled cell of class {code}, so it cannot be answered",
-                "leave it out of --classes, or label some cells of it",
-            )
-    return CellFilter(classes=codes) if codes else None
 
 
 def classify(
@@ -230,13 +215,6 @@ def classify(
         len(proposer.references),
         (*proposer.calibration.notes, *([NOT_ADAPTED] if dataset is not None else [])),
     )
-
-
-def require_dataset(atlas: Atlas, name: str) -> None:
-    """Raise UnknownDatasetError unless the atlas holds data set ``name``."""
-    known = atlas.datasets()["name"].tolist()
-    if name not in known:
-        raise unknown_dataset(name, known)
 
 
 class Reading:

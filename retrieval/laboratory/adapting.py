@@ -19,6 +19,7 @@ from index.moment import now
 from index.seeing import SeenAtlas
 from retrieval.answers.voting import Integers
 from retrieval.folder import Adaptation, AdaptError, FolderReading, Way, adapt
+from retrieval.laboratory.declared import declared_limits
 from retrieval.laboratory.known import KnownCells, model_space
 from retrieval.laboratory.room import OwnCells, Together
 
@@ -109,7 +110,8 @@ class Gathered:
         Raises AdaptError where none is embedded, or with ``labelled`` none labelled, before
         anything is read; UnknownDatasetError, NoReferencesError.
         """
-        everyone = KnownCells.load(atlas, model_id, model_space(metadata))
+        limits = declared_limits(atlas, name)
+        everyone = KnownCells.load(atlas, model_id, model_space(metadata), limits)
         own = OwnCells.load(atlas, name, everyone)
         _require(own, labelled)
         known = everyone.take(~everyone.of_dataset(name))

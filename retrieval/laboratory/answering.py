@@ -18,6 +18,7 @@ from retrieval.answers.voting import Floats, Integers
 from retrieval.described import Described
 from retrieval.folder import Adaptation, FolderReading
 from retrieval.laboratory.adapting import Adapted, fit_together
+from retrieval.laboratory.declared import declared_limits
 from retrieval.laboratory.evidence import Witnesses, adapted_witnesses, plain_witnesses
 from retrieval.laboratory.judging import judge_of
 from retrieval.laboratory.known import KnownCells, model_space
@@ -114,7 +115,8 @@ class Room:
 
     dataset: the data set of the atlas that is of the same laboratory; its labels adapt, its other
     cells inform. None: a laboratory of which nothing is known. alone: cells are judged one by one.
-    limits: the references that may be answers. most: cells of the data set, and each: references of
+    limits: the references that may be answers, by default those of the classes declared for the
+    data set (``declared``). most: cells of the data set, and each: references of
     a class and data set, that are read at most. Raises NoReferencesError, UnknownDatasetError.
     """
 
@@ -138,6 +140,8 @@ class Room:
         self.coverage = float(setting("coverage", coverage))
         self.seed = int(setting("seed", seed))
         self._lasting = limits is None
+        if limits is None:
+            limits = declared_limits(atlas, dataset)
         space = model_space(metadata)
         self.known = KnownCells.load(atlas, model_id, space, limits, each=each, seed=self.seed)
         self.own = None
