@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.adapting.telling import resting
 from annotator.keys import direct_key
-from annotator.language import gettext as _
 from annotator.offering import offers, versions
 from annotator.pictures import picture_names
-from annotator.proposals import NOVELTY_WORDS, novelty_level, say_decision, say_set, votes
+from annotator.proposals import votes
+from annotator.wording import novelty_level, say_decision, say_novelty, say_set, say_votes
 from index.facts import facts_of
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ def proposal_document(desk: Desk, cell_id: int, proposal: Proposal) -> Document:
     """A proposal with its evidence, its votes and the same in plain words."""
     taxonomy = desk.atlas.taxonomy
     node = taxonomy.node(proposal.class_code)
+    record = desk.adapting.record(proposal.adaptation)
+    voted = votes(proposal, taxonomy)
     wider = taxonomy.node(proposal.backed_off_to).name if proposal.backed_off_to else None
     cells = desk.atlas.cells_by_id([evidence.cell_id for evidence in proposal.evidence])
     ordered = sorted(proposal.probabilities.items(), key=lambda item: -item[1])
@@ -129,21 +131,22 @@ def proposal_document(desk: Desk, cell_id: int, proposal: Proposal) -> Document:
         "novelty": round(float(proposal.novelty), 6),
         "novelty_level": novelty_level(proposal.novelty),
         "decision": proposal.decision,
+        "why_not": proposal.why_not or None,
         "backed_off_to": named(taxonomy, proposal.backed_off_to),
         "runner_up": named(taxonomy, proposal.runner_up),
         "model": desk.proposals.model_id,
-        "rests": resting(desk.adapting.record(proposal.adaptation)),
+        "rests": resting(record),
         "words": {
             "decision": say_decision(proposal, node.name, wider),
-            "novelty": _(NOVELTY_WORDS[novelty_level(proposal.novelty)]),
+            "novelty": say_novelty(proposal),
             "prediction_set": say_set(
-                [taxonomy.node(code).name for code in proposal.prediction_set],
-                proposal.probability,
+                proposal, [taxonomy.node(code).name for code in proposal.prediction_set]
             ),
+            "votes": say_votes(proposal, voted, record, taxonomy),
         },
         "votes": [
             {**(named(taxonomy, vote.class_code) or {}), "count": vote.count, "share": vote.share}
-            for vote in votes(proposal, taxonomy)
+            for vote in voted
         ],
         "evidence": [
             evidence_document(desk, evidence, cells.get(evidence.cell_id))
