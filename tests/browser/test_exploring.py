@@ -229,3 +229,32 @@ def test_what_is_dropped_or_pasted_is_sent_and_proved(annotator, look) -> None:
         seen.wait_for("#problem", "is no picture of a kind that can be read")
         assert seen.page.evaluate("location.search") == ""
     seen.forgive("status of 422")
+
+
+def test_cells_like_a_cell_are_a_link_away_from_every_page_of_cells(annotator, look) -> None:
+    seen = look(annotator.address)
+    page = seen.page
+    number = int(seen.text("#cell-title").split()[-1])
+    assert page.get_attribute("#more-like", "href") == f"/search?more={number}"
+    assert page.get_by_role("link", name=f"More like it cell {number}").is_visible()
+    seen.press("s")
+    page.locator(f'#more-like:not([href$="={number}"])').wait_for()
+
+    page.goto(annotator.address + "cells?state=all")
+    link = page.locator("#more-like")
+    tile = page.locator('.tile[aria-posinset="3"]')
+    tile.hover()
+    like = page.get_by_role("link", name="More like cell")
+    assert like.is_visible()
+    box, over = link.bounding_box(), tile.bounding_box()
+    assert 0 < box["x"] - over["x"] < 20
+    assert 0 < box["y"] - over["y"] < 20
+    wanted = tile.get_attribute("href").split("/")[-1]
+    assert link.get_attribute("href") == f"/search?more={wanted}"
+    page.locator("#cells").focus()
+    page.keyboard.press("End")
+    other = link.get_attribute("href")
+    assert other != f"/search?more={wanted}"
+    page.keyboard.press("m")
+    page.wait_for_url("**" + other)
+    assert page.locator(".found-cell").count() > 0
