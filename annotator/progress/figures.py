@@ -101,9 +101,11 @@ class Log:
     a_sheet: float | None = None
 
 
-def sureness(atlas: Atlas, proposals: Proposals, *, seed: int = 0) -> Sureness:
-    """How sure the proposals for the cells without a label are."""
-    ids = atlas.cell_ids(CellFilter(labelled=False))
+def sureness(
+    atlas: Atlas, proposals: Proposals, *, dataset: str | None = None, seed: int = 0
+) -> Sureness:
+    """How sure the proposals for the cells without a label are, in ``dataset`` (None: in all)."""
+    ids = atlas.cell_ids(CellFilter(datasets=_one(dataset), labelled=False))
     rng = np.random.default_rng(seed)
     drawn = rng.choice(ids, ASKED, replace=False) if len(ids) > ASKED else ids
     found = proposals.propose([int(cell) for cell in np.sort(drawn)])
@@ -128,12 +130,16 @@ def sureness(atlas: Atlas, proposals: Proposals, *, seed: int = 0) -> Sureness:
     )
 
 
-def curve(atlas: Atlas, *, k: int, seed: int = 0) -> list[Point]:
+def _one(dataset: str | None) -> tuple[str, ...]:
+    return () if dataset is None else (dataset,)
+
+
+def curve(atlas: Atlas, *, k: int, dataset: str | None = None, seed: int = 0) -> list[Point]:
     """Accuracy against the number of labels, on what is labelled and embedded."""
     model_id = atlas.active_model
     if model_id is None:
         return []
-    table = atlas.table(CellFilter(labelled=True, embedded_with=model_id))
+    table = atlas.table(CellFilter(datasets=_one(dataset), labelled=True, embedded_with=model_id))
     if len(table) > LEARNT:
         table = table.sample(LEARNT, random_state=seed).sort_values("id")
     ids, vectors = atlas.embeddings_of(model_id, table["id"])
@@ -145,10 +151,10 @@ def curve(atlas: Atlas, *, k: int, seed: int = 0) -> list[Point]:
     return learning_curve(vectors, codes, groups=groups, k=k, seed=seed)
 
 
-def read_log(atlas: Atlas) -> Log:
-    """All that is told by the log of labels and the facts beside it."""
+def read_log(atlas: Atlas, dataset: str | None = None) -> Log:
+    """All that is told by the log of labels, of ``dataset`` or all, and the facts beside it."""
     facts = all_facts(atlas)
-    every = list(atlas.log())
+    every = list(atlas.log(CellFilter(datasets=_one(dataset)) if dataset else None))
     gone = {label.retracts for label in every if label.retracts is not None}
     given = [label for label in every if label.how not in ("undo", "imported")]
     answered = [e for e in given if e.how == "single" and e.proposed_class and e.id not in gone]

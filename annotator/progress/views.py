@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, render_template
+from flask import Blueprint, Response, current_app, jsonify, render_template, request
 from flask.blueprints import BlueprintSetupState
 
 from annotator.api import author, desk
 from annotator.browse import overview
 from annotator.charts import Row, Series, interval, lines
 from annotator.documents import Document
+from annotator.fields import optional_text
 from annotator.language import gettext as _
 from annotator.language import mark
 from annotator.progress.board import Board, Boards
@@ -44,28 +45,52 @@ def furnish(state: BlueprintSetupState) -> None:
     state.app.extensions["progress"] = Boards(k=held.config.k, seed=held.config.seed)
 
 
-def board() -> tuple[Board | None, bool]:
-    """The newest figures, and whether they know of every label."""
+def chosen() -> str | None:
+    """The data set asked for, by default that of the viewer's queue; None for all.
+
+    Raises UnknownDatasetError.
+    """
+    if "dataset" not in request.args:
+        return desk().reader(author()).queue.dataset
+    name = optional_text(request.args, "dataset")
+    return None if name is None else desk().check_dataset(name)
+
+
+def board(dataset: str | None) -> tuple[Board | None, bool]:
+    """The newest figures of ``dataset`` or all, and whether they know of every label."""
     boards: Boards = current_app.extensions["progress"]
     whole = desk().sights.whole
-    return boards.newest(whole.atlas, whole.proposals)
+    return boards.newest(whole.atlas, whole.proposals, dataset)
 
 
 @progress.get("/progress")
 def page() -> str:
     """How far it has come."""
-    found, fresh = board()
+    dataset = chosen()
+    found, fresh = board(dataset)
     counts = overview(desk())
+    datasets = counts["datasets"]
+    if dataset is not None:
+        (of,) = (each for each in datasets if each["name"] == dataset)
+        counts = {"total": of["cells"], "labelled": of["labelled"]}
     told = shown(found) if found is not None else None
-    return render_template("progress.html", counts=counts, told=told, fresh=fresh)
+    return render_template(
+        "progress.html",
+        counts=counts,
+        told=told,
+        fresh=fresh,
+        dataset=dataset,
+        datasets=[each["name"] for each in datasets],
+    )
 
 
 @progress.get("/api/v1/progress")
 def document() -> Response:
     """The same for a program; ``figures`` is null until they are worked out."""
-    found, fresh = board()
+    dataset = chosen()
+    found, fresh = board(dataset)
     if found is None:
-        return jsonify(figures=None, fresh=False)
+        return jsonify(dataset=dataset, figures=None, fresh=False)
     told = {
         "sureness": asdict(found.sure),
         "learning_curve": [asdict(point) for point in found.curve],
@@ -75,7 +100,7 @@ def document() -> Response:
         "agreement": found.agreement if _reviews() else None,
         "independent": found.independent if _reviews() else None,
     }
-    return jsonify(figures=told, fresh=fresh)
+    return jsonify(dataset=dataset, figures=told, fresh=fresh)
 
 
 def _reviews() -> bool:

@@ -72,8 +72,9 @@ def test_the_page_and_its_document(app, browser) -> None:
         add_labels(atlas, [label], [LabelFacts("with_proposal", seconds=2.0 + number)])
         other = code if number % 3 else "monocyte"
         atlas.add_labels([NewLabel(cell, other, "bob", "single")])
-    told = browser.get("/api/v1/progress").json
+    told = browser.get("/api/v1/progress?dataset=").json
     assert told["fresh"] is True
+    assert told["dataset"] is None
     figures = told["figures"]
     assert figures["sureness"]["left"] == 1 + 4  # the disputed are left too
     assert figures["learning_curve"][0]["labels"] == 10
@@ -82,11 +83,36 @@ def test_the_page_and_its_document(app, browser) -> None:
     assert cohen[0]["readers"] == ["ann", "bob"]
     assert cohen[0]["cells"] == 11
     assert figures["independent"]["cells"] == 0  # ann had the proposal in view
-    html = browser.get("/progress").text
+    html = browser.get("/progress?dataset=").text
     assert html.count('role="img"') >= 5
     assert "Fleiss" in html
     assert "95 % interval" in html
     assert "%%" not in html
+
+
+def test_the_figures_are_of_one_data_set_by_default_that_of_the_queue(app, browser) -> None:
+    atlas = app.extensions["desk"].atlas
+    for cell in (1, 2, 25, 26, 27):
+        for name in ("ann", "bob"):
+            label = NewLabel(cell, atlas.present_of([1])[1], name, "single")
+            add_labels(atlas, [label], [LabelFacts(seconds=2.0 if cell > 24 else 40.0)])
+    new = browser.get("/api/v1/progress").json
+    assert new["dataset"] == "new"
+    assert new["figures"]["sureness"]["left"] == 9
+    assert new["figures"]["learning_curve"] == []  # three labels of it are too few
+    assert new["figures"]["agreement"]["cells"] == 3
+    assert {pace["median"] for pace in new["figures"]["paces"]} == {2.0}
+    lab = browser.get("/api/v1/progress?dataset=lab").json["figures"]
+    assert lab["agreement"]["cells"] == 2
+    assert {pace["median"] for pace in lab["paces"]} == {40.0}
+    every = browser.get("/api/v1/progress?dataset=").json["figures"]
+    assert every["agreement"]["cells"] == 5
+    assert every["learning_curve"]
+    html = browser.get("/progress").text
+    assert re.search(r"<option selected>\s*new</option>", html)
+    assert "<dt>Cells</dt><dd>12</dd>" in html
+    assert "<dt>Cells</dt><dd>36</dd>" in browser.get("/progress?dataset=").text
+    browser.get("/progress?dataset=elsewhere", 404)
 
 
 def test_an_empty_history_has_a_page(browser) -> None:
