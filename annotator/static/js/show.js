@@ -86,7 +86,7 @@ export function voting(proposal) {
   const against = proposal.words.votes;
   return [
     make("p", { class: "faint votes-key",
-      text: text("Weight in the vote (a nearer neighbour weighs more) · neighbours") }),
+      text: text("Weight (nearer ones weigh more) · neighbours") }),
     ...proposal.votes.map((row) => vote(row, total)),
     ...(against ? [make("p", { class: "votes-against", text: against })] : []),
   ];
