@@ -16,6 +16,7 @@ from index.facts import facts_of
 
 if TYPE_CHECKING:
     from annotator.desk import Desk
+    from index.facts import LabelFacts
     from index.records import Cell, Label
     from index.taxonomy import Node, Taxonomy
     from retrieval.answers.proposer import Evidence, Proposal
@@ -50,9 +51,9 @@ def named(taxonomy: Taxonomy, code: str | None) -> Document | None:
 
 
 def label_document(
-    taxonomy: Taxonomy, label: Label, retracted: bool = False, adaptation: int | None = None
+    taxonomy: Taxonomy, label: Label, retracted: bool = False, facts: LabelFacts | None = None
 ) -> Document:
-    """One entry of a cell's log; ``adaptation`` is the one that made its proposal."""
+    """One entry of a cell's log with the ``facts`` of how it came about."""
     return {
         "id": label.id,
         "class": named(taxonomy, label.class_code),
@@ -63,7 +64,8 @@ def label_document(
         "proposed_probability": label.proposed_probability,
         "proposal_visible": label.proposal_visible,
         "model": label.model_id,
-        "adaptation": adaptation,
+        "adaptation": facts.adaptation_id if facts else None,
+        "asked_by": facts.asked_by if facts else None,
         "source": label.source,
         "note": label.note,
         "retracts": label.retracts,
@@ -174,7 +176,6 @@ def cell_documents(desk: Desk, cell_ids: Sequence[int]) -> list[Document]:
         history = atlas.history(cell.id)
         gone = {label.retracts for label in history if label.retracts is not None}
         facts = facts_of(atlas, [label.id for label in history]) if history else {}
-        made_by = {number: told.adaptation_id for number, told in facts.items()}
         standing = [each for each in history if each.how != "undo" and each.id not in gone]
         state = desk.pictures.state(cell)
         proposal, reason = offered[cell.id].proposal, offered[cell.id].reason
@@ -191,7 +192,7 @@ def cell_documents(desk: Desk, cell_ids: Sequence[int]) -> list[Document]:
                 "disputed": bool(standing) and cell.id not in present,
                 "version": known[cell.id],
                 "history": [
-                    label_document(taxonomy, each, each.id in gone, made_by.get(each.id))
+                    label_document(taxonomy, each, each.id in gone, facts.get(each.id))
                     for each in reversed(history)
                 ],
                 "proposal": proposal_document(desk, cell.id, proposal) if proposal else None,

@@ -95,6 +95,7 @@ def document() -> Response:
         "sureness": asdict(found.sure),
         "learning_curve": [asdict(point) for point in found.curve],
         "met": {name: [asdict(e) for e in getattr(found.log, name)] for name in ("blind", "seen")},
+        "random": asdict(found.log.honest) if found.log.honest is not None else None,
         "paces": [asdict(pace) for pace in found.log.paces if _may_see(pace.author)],
         "remaining": {**asdict(found.remaining), "hours": found.remaining.hours},
         "agreement": found.agreement if _reviews() else None,
@@ -141,6 +142,7 @@ def shown(found: Board) -> Document:
         "curve_chart": lines([Series(_("accuracy"), curve)], _("labels"), log=True),
         "met": {names[name]: getattr(found.log, name) for name in met if met[name]},
         "met_chart": lines([Series(names[n], met[n]) for n in met], _("labels given")),
+        "random": _random(found),
         "remaining": found.remaining,
         "paces": [
             {"pace": pace, "how": _(HOW.get(pace.how, pace.how))}
@@ -148,6 +150,30 @@ def shown(found: Board) -> Document:
             if _may_see(pace.author)
         ],
         "agreements": _agreements(found) if _reviews() else [],
+    }
+
+
+def _random(found: Board) -> Document | None:
+    """What cells drawn at random tell, as rows of tables; None without such a label."""
+    told = found.log.honest
+    if told is None or not told.cells:
+        return None
+    taxonomy = desk().atlas.taxonomy
+    accuracy = [
+        (_("all proposals"), told.met, told.proposed),
+        (_("proposal hidden"), told.blind, told.of_blind),
+    ]
+    return {
+        "cells": told.cells,
+        "proposed": told.proposed,
+        "accuracy": [
+            {"title": title, "share": share, "of": of}
+            for title, share, of in accuracy
+            if share is not None
+        ],
+        "classes": [
+            {"class": taxonomy.node(code), "share": share} for code, share in told.classes.items()
+        ],
     }
 
 
