@@ -23,6 +23,7 @@ LIKELY = 0.5  # probability below which the only plausible class is not called t
 WHY_NOT = {
     "strange": mark("it is stranger than all labelled cells, or no cell was found in its picture"),
     "no_proof": mark("the labels so far do not show from which sureness an answer here is safe"),
+    "few": mark("with so few labels only a probability of at least 99.5 % is accepted"),
     "unsure": mark("it is less sure than what was shown to be safe here"),
     "fresh": mark("labels since the last adaptation have changed the answer"),
 }

@@ -33,11 +33,11 @@ LEAST = 50  # fewer calibration cells than this teach nothing
 UNPROVEN = 0.995  # probability asked for where there are too few cells to prove a threshold
 _MOST_FOR_SCALE = 500  # two numbers are learned from these
 
-STRANGE, NO_PROOF, UNSURE, FRESH = "strange", "no_proof", "unsure", "fresh"
-WHY_NOT = (STRANGE, NO_PROOF, UNSURE, FRESH)
+STRANGE, NO_PROOF, FEW, UNSURE, FRESH = "strange", "no_proof", "few", "unsure", "fresh"
+WHY_NOT = (STRANGE, NO_PROOF, FEW, UNSURE, FRESH)
 """Why an answer is not accepted: the cell lies beyond all known ones (or none was found in its
-picture), no threshold was shown to be safe, the answer falls short of it, or labels that are newer
-than the threshold changed the answer."""
+picture), no threshold is safe, the answer falls short of UNPROVEN where there are too few cells to
+prove one, or of the proven one, or labels newer than the threshold changed the answer."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ class Calibration:
 
 def why_not(accept: Booleans, strange: Booleans, threshold: Threshold) -> np.ndarray:
     """[N] of WHY_NOT for answers that are accepted or not [N] under ``threshold``, "" if so."""
-    short = NO_PROOF if threshold.value is None else UNSURE
+    short = NO_PROOF if threshold.value is None else UNSURE if threshold.proven else FEW
     return np.where(accept, "", np.where(strange, STRANGE, short))
 
 

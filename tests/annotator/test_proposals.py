@@ -101,6 +101,7 @@ def test_a_set_of_one_class_and_a_decision_against_it_are_one_sentence_with_the_
     for why, word in (
         ("unsure", "less sure"),
         ("no_proof", "do not show"),
+        ("few", "so few labels"),
         ("strange", "stranger than all"),
         ("fresh", "since the last adaptation"),
     ):

@@ -59,6 +59,7 @@ def test_labels_of_the_laboratory_take_over(bench, home):
     assert after.members[np.arange(1500), true].mean() >= 0.9
     assert learned.accept.value == UNPROVEN
     assert not learned.accept.proven
+    assert set(after.why_not) == {"few"}
     assert "498 more labels can prove it" in learned.notes[0]
 
 
