@@ -288,6 +288,7 @@ def _part(answers: Answers, rows: slice | Integers) -> Answers:
         answers.novelty[rows],
         answers.decision[rows],
         answers.parent[rows],
+        answers.why_not[rows],
     )
 
 
