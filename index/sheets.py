@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
 
 from index.checks import SHEET, count_action, note
-from index.facts import BLIND, WITH_PROPOSAL, LabelFacts, append_with_facts
+from index.facts import BLIND, CHECKED, WITH_PROPOSAL, LabelFacts, append_with_facts
 from index.filters import among
 from index.labelling import append, taken_back, votes_of
 from index.moment import now
@@ -165,7 +165,7 @@ def answer_check(
                 f"cell {label.cell_id} does not wait for a check of sheet {sheet_id}",
                 "read the sheet again",
             )
-        facts = LabelFacts(shown=BLIND, policy="purity check", sheet_id=sheet_id, seconds=seconds)
+        facts = LabelFacts(shown=BLIND, policy=CHECKED, sheet_id=sheet_id, seconds=seconds)
         (label_id,) = append_with_facts(connection, atlas, [label], [facts])
         _verdict(connection, sheet_id, [label.cell_id], PASSED if same else FAILED)
         _link(connection, sheet_id, {label.cell_id: label_id})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from annotator.progress.honest import Honest, estimate
-from index.facts import LabelFacts, all_facts
+from index.facts import CHECKED, LabelFacts, all_facts
 from index.records import CellFilter
 from retrieval.evaluation.intervals import Interval, wilson_interval
 from retrieval.evaluation.learning import Point, learning_curve
@@ -169,7 +169,7 @@ def read_log(atlas: Atlas, dataset: str | None = None) -> Log:
         apart[_blind(label, facts.get(label.id))].append(_same(atlas.taxonomy, label))
     singles = [each for each in given if each.how == "single"]
     blind = {each.id for each in singles if _blind(each, facts.get(each.id))}
-    sheets = Counter(facts[e.id].sheet_id for e in given if e.id in facts and facts[e.id].sheet_id)
+    sheets = Counter(sheet for e in given if (sheet := _sheet(facts.get(e.id))) is not None)
     return Log(
         blind=steps(apart[True]),
         seen=steps(apart[False]),
@@ -209,8 +209,9 @@ def paces(given: Iterable[Label], facts: dict[int, LabelFacts]) -> list[Pace]:
     last: dict[str, datetime] = {}
     for label in given:
         fact = facts.get(label.id)
-        of = actions.setdefault((label.author, label.how), {})
-        sheet = fact.sheet_id if fact is not None else None
+        sheet = _sheet(fact)
+        how = label.how if sheet is None else "bulk"
+        of = actions.setdefault((label.author, how), {})
         moment = datetime.fromisoformat(label.time)
         new = sheet is None or ("sheet", sheet) not in of
         of.setdefault(("sheet", sheet) if sheet is not None else label.id, []).append(
@@ -219,11 +220,12 @@ def paces(given: Iterable[Label], facts: dict[int, LabelFacts]) -> list[Pace]:
         if new and label.author in last:
             pause = (moment - last[label.author]).total_seconds()
             if 0 < pause <= PAUSE:
-                gaps.setdefault((label.author, label.how), []).append(pause)
+                gaps.setdefault((label.author, how), []).append(pause)
         last[label.author] = moment
     found = []
     for (author, how), of in sorted(actions.items()):
-        told = [max(s for s in each if s is not None) for each in of.values() if any(
+        # A label of a sheet keeps its share of the time that the sheet took: their sum is the time.
+        told = [sum(s for s in each if s is not None) for each in of.values() if any(
             s is not None for s in each)]  # fmt: skip
         times = told or gaps.get((author, how), [])
         if not times:
@@ -232,6 +234,11 @@ def paces(given: Iterable[Label], facts: dict[int, LabelFacts]) -> list[Pace]:
         labels = sum(map(len, of.values()))
         found.append(Pace(author, how, len(of), labels, lower, median, upper, bool(told)))
     return found
+
+
+def _sheet(facts: LabelFacts | None) -> int | None:
+    """The sheet with which a label was given; None too for the single answer to a sheet's check."""
+    return None if facts is None or facts.policy == CHECKED else facts.sheet_id
 
 
 def remaining(sure: Sureness, log: Log) -> Remaining:

@@ -8,11 +8,12 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from annotator.charts import Row, Series, interval, lines
-from annotator.progress.figures import Log, Sureness, paces, remaining, steps
+from annotator.progress.figures import Log, Sureness, paces, read_log, remaining, steps
 from annotator.progress.honest import estimate
-from index import NewLabel
-from index.facts import LabelFacts, add_labels
+from index import NewLabel, sheets
+from index.facts import CHECKED, LabelFacts, add_labels
 from index.records import Label
+from index.sheet_records import Sheet, SheetCell
 from index.taxonomy import shipped_taxonomy
 from retrieval.evaluation.intervals import wilson_interval
 
@@ -31,16 +32,33 @@ def given(number: int, second: float, author: str = "ann", how: str = "single") 
 
 
 def test_a_sheet_is_one_action_however_many_labels_it_gave() -> None:
-    labels = [given(1, 0), given(2, 0, how="bulk"), given(3, 0, how="bulk"), given(4, 9)]
+    bulk = {"how": "bulk"}
+    labels = [given(1, 0), given(2, 5, **bulk), given(3, 5, **bulk), given(4, 5), given(5, 9)]
     facts = {
         1: LabelFacts(seconds=2.0),
-        2: LabelFacts(seconds=6.0, sheet_id=7),
-        3: LabelFacts(seconds=6.0, sheet_id=7),
-        4: LabelFacts(seconds=4.0),
+        2: LabelFacts(seconds=2.0, sheet_id=7, policy="sheet"),
+        3: LabelFacts(seconds=2.0, sheet_id=7, policy="sheet, not displayed"),
+        4: LabelFacts(seconds=2.0, sheet_id=7, policy="sheet"),  # corrected on the sheet
+        5: LabelFacts(seconds=4.0, sheet_id=7, policy=CHECKED),  # an action before the sheet's own
     }
     sheet, single = sorted(paces(labels, facts), key=lambda pace: pace.how)
-    assert (sheet.how, sheet.actions, sheet.labels, sheet.median) == ("bulk", 1, 2, 6.0)
+    assert (sheet.how, sheet.actions, sheet.labels, sheet.median) == ("bulk", 1, 3, 6.0)
     assert (single.actions, single.labels, single.median, single.told) == (2, 2, 3.0, True)
+
+
+def test_the_time_of_an_accepted_sheet_is_that_of_the_action(opened) -> None:
+    cells = tuple(SheetCell(cell) for cell in (25, 26, 27, 28))
+    (number,) = sheets.make(opened, [Sheet("monocyte", "ann", "new", None, 0.99, 0.95, 0.9, cells)])
+    labels = [NewLabel(cell, "monocyte", "ann", "bulk") for cell in (25, 26, 27)]
+    labels.append(NewLabel(28, "neutrophil", "ann", "single"))
+    sheets.accept(opened, number, labels, out=[28], seconds=8.0)
+    add_labels(opened, [NewLabel(29, "neutrophil", "ann", "single")], [LabelFacts(seconds=3.0)])
+    told = read_log(opened, "new")
+    found = {pace.how: (pace.actions, pace.labels, pace.median) for pace in told.paces}
+    assert found == {"bulk": (1, 4, pytest.approx(8.0)), "single": (1, 1, 3.0)}
+    assert told.a_sheet == 4
+    sure = Sureness(100, 0, {"accept": 0, "back_off": 0, "abstain": 0}, None, {})
+    assert remaining(sure, told).hours == pytest.approx(100 * 3 / 3600)
 
 
 def test_without_recorded_times_the_pause_stands_in_and_breaks_do_not_count() -> None:
