@@ -105,6 +105,7 @@ def test_the_page_and_its_document(app, browser) -> None:
     assert figures["independent"]["cells"] == 0  # ann had the proposal in view
     html = browser.get("/progress?dataset=").text
     assert html.count('role="img"') >= 5
+    assert "CellKin would accept by itself" in html  # not what readers have accepted
     assert "Fleiss" in html
     assert "95 % interval" in html
     assert "%%" not in html
