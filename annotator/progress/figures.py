@@ -48,13 +48,15 @@ class Sureness:
 
 @dataclass(frozen=True)
 class Met:
-    """Labels given in order: up to number ``labels``, the share in this step that met the
-    proposal of its time."""
+    """Labels given in order: up to number ``labels``, the share in this step that gave the class
+    proposed at its time. ``stated``: the mean probability of these proposals, None where unknown.
+    """
 
     labels: int
     share: float
     interval: Interval
     count: int
+    stated: float | None = None
 
 
 @dataclass(frozen=True)
@@ -163,10 +165,16 @@ def read_log(atlas: Atlas, dataset: str | None = None) -> Log:
         if label.retracts is not None and label.id not in gone:
             gone.add(label.retracts)
     given = [label for label in every if label.how not in ("undo", "imported")]
-    answered = [e for e in given if e.how == "single" and e.proposed_class and e.id not in gone]
-    apart: dict[bool, list[bool]] = {True: [], False: []}
+    # Of a sheet only what is corrected is a single label: these answer no proposal of their own.
+    answered = [
+        e for e in given
+        if e.how == "single" and e.proposed_class and e.id not in gone
+        and _sheet(facts.get(e.id)) is None
+    ]  # fmt: skip
+    apart: dict[bool, list[tuple[bool, float | None]]] = {True: [], False: []}
     for label in answered:
-        apart[_blind(label, facts.get(label.id))].append(_same(atlas.taxonomy, label))
+        told = (_same(atlas.taxonomy, label), label.proposed_probability)
+        apart[_blind(label, facts.get(label.id))].append(told)
     singles = [each for each in given if each.how == "single"]
     blind = {each.id for each in singles if _blind(each, facts.get(each.id))}
     sheets = Counter(sheet for e in given if (sheet := _sheet(facts.get(e.id))) is not None)
@@ -189,15 +197,26 @@ def _same(taxonomy: Taxonomy, label: Label) -> bool:
     return taxonomy.agreed((label.class_code, label.proposed_class or "")) is not None
 
 
-def steps(met: Sequence[bool]) -> list[Met]:
-    """The share met in STEPS parts of the labels, in order; fewer where there are few labels."""
-    parts = min(STEPS, len(met) // 10) if len(met) >= 10 else 0
+def steps(answers: Sequence[tuple[bool, float | None]]) -> list[Met]:
+    """The share met in STEPS parts of the labels, in order; fewer where there are few labels.
+
+    answers: whether each label gave the class proposed, and the probability stated of that.
+    """
+    parts = min(STEPS, len(answers) // 10)
     found: list[Met] = []
-    for part in np.array_split(np.asarray(met, dtype=bool), parts) if parts else ():
+    for part in np.array_split(np.arange(len(answers)), parts) if parts else ():
         before = found[-1].labels if found else 0
-        right = int(part.sum())
+        mine = [answers[number] for number in part]
+        right = sum(met for met, _ in mine)
+        told = [stated for _, stated in mine if stated is not None]
         found.append(
-            Met(before + len(part), right / len(part), wilson_interval(right, len(part)), len(part))
+            Met(
+                before + len(mine),
+                right / len(mine),
+                wilson_interval(right, len(mine)),
+                len(mine),
+                float(np.mean(told)) if told else None,
+            )
         )
     return found
 
