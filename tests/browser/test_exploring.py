@@ -146,11 +146,18 @@ def test_a_cell_is_shown_when_it_is_pointed_at(at_map) -> None:
 def test_clusters_are_made_named_grown_and_undone(annotator, look) -> None:
     seen = look(annotator.address + "clusters")
     page = seen.page
+    field = page.get_by_role("spinbutton", name="Cells in a cluster")
+    assert field.get_attribute("id") == "make-size"
+    page.select_option("#make-method", "density")
+    assert seen.text("#size-label") == "Cells in a cluster, at least"
+    assert "many are much larger" in seen.text("#size-means")
     page.select_option("#make-method", "centres")
+    assert seen.text("#size-label") == "Cells in a cluster, about"
     page.fill("#make-size", "4")
     page.click("#make button")
     page.wait_for_selector(".cluster-card")
     count = page.locator(".cluster-card").count()
+    assert seen.text("#summary").startswith(f"{count} clusters · 0 named")
     page.click(".cluster-card a >> nth=0")
     seen.wait_for("#one-head", "cells")
     page.wait_for_selector("#candidates .tile")
@@ -159,6 +166,7 @@ def test_clusters_are_made_named_grown_and_undone(annotator, look) -> None:
     page.select_option("#one-class", "platelet")
     page.click("#name-form button[type=submit], #name-form button:not([type])")
     seen.wait_for("#one-said", "Kept")
+    seen.wait_for("#summary", f"{count} clusters · 1 named")
     page.locator("#candidates").focus()
     page.keyboard.press("Escape")
     page.keyboard.press("Space")
@@ -167,6 +175,11 @@ def test_clusters_are_made_named_grown_and_undone(annotator, look) -> None:
     assert int(seen.text("#one-head").split()[-2]) == size + 1
     page.click("#undo-one")
     seen.wait_for("#one-head", f"{size} cells")
+    page.click("#split")
+    seen.wait_for("#one-said", "Split into clusters")
+    seen.wait_for("#summary", f"{count + 1} clusters · 1 named")
+    page.click("#undo-one")
+    seen.wait_for("#summary", f"{count} clusters · 1 named")
     page.click("#to-list")
     seen.wait_for(".cluster-card", "mine")
     assert page.locator(".cluster-card").count() <= count
@@ -208,9 +221,11 @@ def test_clusters_are_named_and_walked_through_by_keys(annotator, look) -> None:
     assert page.evaluate("location.hash") == first
     page.locator("#one-head").focus()
     for _ in range(last):
-        before = page.evaluate("location.hash")
+        before = seen.text("#one-head")
         page.keyboard.press(".")
-        page.wait_for_url(lambda url, before=before: not url.endswith(before))
+        page.wait_for_function(
+            "before => document.querySelector('#one-head').textContent !== before", arg=before
+        )
     page.keyboard.press(".")
     seen.wait_for("#one-said", "last cluster")
 
