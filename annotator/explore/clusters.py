@@ -52,9 +52,7 @@ METHOD_TITLES: dict[str, str] = {
 SIZE_WORDS: dict[str, tuple[str, str]] = {
     "": (
         mark("Cells in a cluster, at least or about"),
-        mark(
-            "Up to 25,000 cells dense places of at least so many, above centres for about so many."
-        ),
+        mark("Up to 25,000 cells it takes dense places of at least so many, above that centres."),
     ),
     "density": (
         mark("Cells in a cluster, at least"),

@@ -275,6 +275,28 @@ def test_search_by_words_and_likeness_saved_and_opened(annotator, look) -> None:
     assert sheet_of(seen)["total"] == 13
 
 
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768)])
+@pytest.mark.parametrize("locale", ["en-GB", "es-ES"])
+def test_results_of_a_search_are_in_sight(shown, look, width, height, locale) -> None:
+    """The first row whole, with the links that go on from it, without scrolling."""
+    address = shown.address + "search?more=31&less=32&dataset=new"
+    page = look(address, width=width, height=height, locale=locale).page
+    for link in page.locator(".found-cell >> nth=0 >> a.chip").all():
+        box = link.bounding_box()
+        assert box["y"] + box["height"] <= height
+    assert page.locator("#open-sheet").bounding_box()["y"] < 0.6 * height
+
+
+def test_a_condition_that_is_folded_away_is_shown_where_it_is_set(shown, look) -> None:
+    page = look(shown.address + "search?dataset=new").page
+    assert not page.locator("#patient").is_visible()
+    page.locator(".search-more summary").click()
+    page.fill("#slide", "slide 1")
+    page.click(".search-go button")
+    page.wait_for_url("**slide=slide**")
+    assert page.locator("#slide").is_visible()
+
+
 DROP = """([name, type]) => {
   const files = new DataTransfer();
   files.items.add(new File(["<svg onload='alert(1)'/>"], name, { type }));
