@@ -51,6 +51,8 @@ STILL = 0.005  # of layout shift: words on a centred button that get longer coun
 # meant to be an error is told by the browser.
 FORGIVEN = ("GPU stall", "status of 404", "status of 410")
 
+PAINTED = ("neutrophil", "lymphocyte", "eosinophil", "platelet", "monocyte")  # cell by cell
+
 WATCH = """() => { window.shift = 0; window.shifted = [];
   new PerformanceObserver((list) => { for (const entry of list.getEntries()) {
     if (entry.hadRecentInput && !window.evenAfterInput) continue;
@@ -216,7 +218,62 @@ def test_nothing_shifts_when_a_label_moves_proposals(
     assert tab.said == []
 
 
-def test_pages_fit_a_screen_between(walked, walk) -> None:
-    tab = walk(walked.address, 1024)
-    paths = [path for each in PAGES.values() for path in each]
-    assert [each for path in paths for each in tab.look(path, axe=False)] == []
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_page_on_a_screen_between(walked, walk, scheme: str) -> None:
+    assert walk(walked.address, 1024, scheme).go(PAGES) == []
+
+
+@pytest.mark.parametrize("width", [1024, 390])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_what_opens_upon_a_page(start_annotator, to_label, tmp_path, walk, scheme, width) -> None:
+    """Dialogs, a cluster and a sheet are no addresses, so each is opened and looked at."""
+    running = start_annotator(to_label, tmp_path / "opened", first=_prepare)
+    tab = walk(running.address, width, scheme)
+    page, found = tab.page, {}
+
+    def note(name: str, selector: str) -> None:
+        page.locator(selector).first.wait_for()
+        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(SETTLED)
+        found[name] = [*barriers(page), *tab.said]
+        over = page.evaluate(OVERFLOW)
+        if over > 0:
+            found[name].append(f"{over} pixels wider than {width}")
+        tab.said.clear()
+
+    assert tab.look("", axe=False) == []
+    for name, key in (("help", "?"), ("compare", ",")):
+        page.keyboard.press(key)
+        note(name, f"#{name}[open]")
+        page.keyboard.press("Escape")
+        page.locator(f"#{name}:not([open])").wait_for(state="attached")
+
+    assert tab.look("clusters", axe=False) == []
+    page.select_option("#make-method", "centres")
+    page.fill("#make-size", "4")
+    page.click("#make button")
+    page.locator(".cluster-card").first.wait_for()
+    note("clusters", ".cluster-card img")
+    page.click(".cluster-card a >> nth=0")
+    note("cluster", "#members .tile")
+
+    page.click("#to-sheet")
+    kinds = page.request.get(f"{running.address}api/v1/classes").json()["classes"]
+    keys = {node["code"]: node["key"] for node in kinds}
+    for _ in range(20):  # its checks come first, one by one
+        page.locator("#single:not([hidden]), #grid:not([hidden])").first.wait_for()
+        if page.locator("#grid").is_visible():
+            break
+        source = page.get_attribute("#single-picture", "src")
+        cell = int(source.split("/images/")[1].split("/")[0])
+        page.keyboard.press(keys[PAINTED[(cell - 1) % len(PAINTED)]])
+        page.wait_for_function(
+            "before => document.querySelector('#grid').checkVisibility() || "
+            "document.querySelector('#single-picture').getAttribute('src') !== before",
+            arg=source,
+        )
+    note("sheet", "#grid .tile")
+    page.keyboard.press("?")
+    note("help of sheets", "#help[open]")
+    assert {name: what for name, what in found.items() if what} == {}
+    assert len(found) == 6
