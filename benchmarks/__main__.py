@@ -16,6 +16,7 @@ PARTS = (
     "memory",
     "vigilance",
     "trust",
+    "few_pictures",
     "exploring",
     "trial",
     "annotator_pages",
