@@ -17,6 +17,7 @@ PARTS = (
     "vigilance",
     "trust",
     "few_pictures",
+    "view_parts",
     "exploring",
     "trial",
     "annotator_pages",
