@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from annotator.problems import NothingToRedoError, NothingToUndoError
 from annotator.queue import Queue
-from index import sheets
+from index import sheet_undo, sheets
 from index.checks import RUNNER_UP
 from index.facts import LabelFacts
 from index.giving import give, pass_over
 from index.records import NewLabel
 from index.reviewing import skip, unskip
 from index.sheet_records import GIVEN
+from index.sheet_undo import AnswerBack
 
 if TYPE_CHECKING:
     from index.atlas import Atlas
@@ -50,7 +51,7 @@ class Action:
     flagged or unflagged had a flag before. ``check`` is the check that an answer was to (of kind
     "check" no label was kept), ``newer`` the labels of others that the reader did not know of.
     ``sheet_id`` is the sheet accepted, of which ``cell_id`` is one cell and ``cells`` are those
-    labelled.
+    labelled; or the sheet of which a label answered a check.
     """
 
     kind: str
@@ -73,7 +74,7 @@ class Reader:
         self._atlas = atlas
         self._done: list[Action] = []
         # Actions taken back, oldest first, and of a label the undo that took it back.
-        self._undone: list[tuple[Action, int | None]] = []
+        self._undone: list[tuple[Action, int | AnswerBack | None]] = []
         self._lock = threading.RLock()
         self.labelled = 0  # cells labelled in this run, less those undone
 
@@ -134,12 +135,21 @@ class Reader:
             self._atlas.set_flag(cell_id, flagged, self.author, note)
             return self._did(Action("flag" if flagged else "unflag", cell_id, before=before))
 
-    def answered(self, cell_id: int, label_id: int, class_code: str) -> Action:
-        """A cell was labelled singly on another page: undo takes that back too."""
+    def answered(self, cell_id: int, label_id: int, class_code: str, sheet_id: int) -> Action:
+        """A check of a sheet was answered: undo takes back what the answer did to the sheet too."""
         with self._lock:
+            unskip(self._atlas, self.author, cell_id)
             self.queue.settle(cell_id)
             self.labelled += 1
-            return self._did(Action("label", cell_id, label_id, class_code))
+            return self._did(Action("label", cell_id, label_id, class_code, sheet_id=sheet_id))
+
+    @property
+    def split_stays(self) -> bool:
+        """Whether what was undone last had split a sheet that stays split: a part of it was worked
+        on already."""
+        with self._lock:
+            back = self._undone[-1][1] if self._undone else None
+            return isinstance(back, AnswerBack) and back.stays
 
     def accepted(self, sheet_id: int, cells: Sequence[int]) -> Action:
         """The sheet was accepted and ``cells`` were labelled by it: undo takes it back whole."""
@@ -152,12 +162,12 @@ class Reader:
         """Take back the last thing done and return it. Raises NothingToUndoError."""
         with self._lock:
             action = self._done[-1] if self._done else self._earlier()
-            back: int | None = None
+            back: int | AnswerBack | None = None
             if action.kind == "label" and action.label_id is not None:
-                back = self._atlas.undo(action.label_id, self.author)
+                back = self._take_back(action, action.label_id)
                 self.labelled = max(0, self.labelled - 1)
             elif action.kind == "sheet" and action.sheet_id is not None:
-                sheets.undo(self._atlas, action.sheet_id, self.author)
+                sheet_undo.undo(self._atlas, action.sheet_id, self.author)
                 self.labelled = max(0, self.labelled - len(action.cells))
                 self.queue.release(action.cells)
             elif action.kind in ("flag", "unflag"):
@@ -183,12 +193,17 @@ class Reader:
                 )
             action, back = self._undone[-1]
             if back is not None:
-                self._atlas.undo(back, self.author)
+                if isinstance(back, AnswerBack):
+                    sheet_undo.redo_answer(
+                        self._atlas, action.sheet_id or 0, action.cell_id, back, self.author
+                    )
+                else:
+                    self._atlas.undo(back, self.author)
                 unskip(self._atlas, self.author, action.cell_id)
                 self.queue.settle(action.cell_id)
                 self.labelled += 1
             elif action.sheet_id is not None:
-                sheets.redo(self._atlas, action.sheet_id, self.author)
+                sheet_undo.redo(self._atlas, action.sheet_id, self.author)
                 self._settle_all(action.cells)
             elif action.kind == "skip":
                 skip(self._atlas, self.author, action.cell_id)
@@ -198,6 +213,13 @@ class Reader:
             self._undone.pop()
             self._done.append(action)
             return action
+
+    def _take_back(self, action: Action, label_id: int) -> int | AnswerBack:
+        if action.sheet_id is None:
+            return self._atlas.undo(label_id, self.author)
+        return sheet_undo.undo_answer(
+            self._atlas, action.sheet_id, action.cell_id, label_id, self.author
+        )
 
     def _settle_all(self, cells: Sequence[int]) -> None:
         """Cells were labelled by a sheet: whoever skipped one has named it now, as by a label."""
@@ -223,4 +245,5 @@ class Reader:
                 f"{self.author} has nothing left to undo",
                 "label a cell, then undo can take it back",
             )
-        return Action("label", label.cell_id, label.id, label.class_code)
+        checked = sheet_undo.checked_by(self._atlas, label.id)
+        return Action("label", label.cell_id, label.id, label.class_code, sheet_id=checked)

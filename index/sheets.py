@@ -1,21 +1,21 @@
-"""Sheets as the atlas keeps them: made, checked, accepted or split, and taken back, each at once.
+"""Sheets as the atlas keeps them: made, checked, accepted or split, each at once.
 
 What a step changes of a sheet and of the labels is one transaction, so that a sheet is found after
-the end of the program as it was left, and its labels all stand or none.
+the end of the program as it was left, and its labels all stand or none. Steps are taken back by
+``index.sheet_undo``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 
 from index.checks import SHEET, count_action, note
 from index.facts import BLIND, WITH_PROPOSAL, LabelFacts, append_with_facts
 from index.filters import among
-from index.labelling import append, taken_back, votes_of
-from index.moment import now
+from index.labelling import taken_back, votes_of
 from index.part import Part
 from index.records import Label, NewLabel
 from index.schema import labels
@@ -25,7 +25,6 @@ from index.sheet_records import (
     DROPPED,
     FAILED,
     FOLDED,
-    GIVEN,
     KEPT,
     LEFT,
     OPEN,
@@ -33,12 +32,18 @@ from index.sheet_records import (
     SHOWN,
     SPLIT,
     TAKEN_OUT,
-    UNDONE,
     Accepted,
     Outcome,
     Sheet,
-    SheetCell,
     SheetError,
+)
+from index.sheet_rows import (
+    insert_sheet,
+    link_labels,
+    read_sheet,
+    require_open,
+    set_state,
+    set_verdict,
 )
 from index.sheet_tables import batches, members
 
@@ -46,29 +51,13 @@ from index.sheet_tables import batches, members
 def make(atlas: Part, sheets: Sequence[Sheet]) -> list[int]:
     """Keep new open sheets, on disk before it returns; their ids in the order given."""
     with atlas.database.write() as connection:
-        return [_insert(connection, sheet) for sheet in sheets]
-
-
-def _insert(connection: Connection, sheet: Sheet) -> int:
-    names = ("class_code", "author", "dataset", "model_id", "target", "confidence", "catch_rate",
-             "parent_id", "adaptation_id")  # fmt: skip
-    row = {name: getattr(sheet, name) for name in names}
-    made = connection.execute(
-        insert(batches).values(**row, state=OPEN, made=now()).returning(batches.c.id)
-    )
-    sheet_id = int(made.scalar_one())
-    rows = [
-        {**vars(cell), "sheet_id": sheet_id, "position": position}
-        for position, cell in enumerate(sheet.cells)
-    ]
-    connection.execute(insert(members), rows)
-    return sheet_id
+        return [insert_sheet(connection, sheet) for sheet in sheets]
 
 
 def sheet(atlas: Part, sheet_id: int) -> Sheet:
     """One sheet with its cells in their order. Raises SheetError."""
     with atlas.database.read() as connection:
-        return _sheet(connection, sheet_id)
+        return read_sheet(connection, sheet_id)
 
 
 def open_sheets(atlas: Part, author: str) -> list[Sheet]:
@@ -76,7 +65,7 @@ def open_sheets(atlas: Part, author: str) -> list[Sheet]:
     query = select(batches.c.id).where(batches.c.author == author, batches.c.state == OPEN)
     with atlas.database.read() as connection:
         ids = connection.execute(query.order_by(batches.c.id)).scalars().all()
-        return [_sheet(connection, each) for each in ids]
+        return [read_sheet(connection, each) for each in ids]
 
 
 def last_accepted(atlas: Part, author: str) -> Sheet | None:
@@ -86,7 +75,7 @@ def last_accepted(atlas: Part, author: str) -> Sheet | None:
         found = connection.execute(
             query.order_by(batches.c.decided.desc(), batches.c.id.desc()).limit(1)
         ).scalar()
-        return None if found is None else _sheet(connection, found)
+        return None if found is None else read_sheet(connection, found)
 
 
 def is_newer(sheet: Sheet, label: Label) -> bool:
@@ -159,7 +148,7 @@ def answer_check(
     Returns the label's id. Raises SheetError where the cell does not wait for it.
     """
     with atlas.database.write() as connection:
-        found = _sheet(connection, sheet_id)
+        found = read_sheet(connection, sheet_id)
         if found.state != OPEN or label.cell_id not in found.waiting:
             raise SheetError(
                 f"cell {label.cell_id} does not wait for a check of sheet {sheet_id}",
@@ -167,8 +156,8 @@ def answer_check(
             )
         facts = LabelFacts(shown=BLIND, policy="purity check", sheet_id=sheet_id, seconds=seconds)
         (label_id,) = append_with_facts(connection, atlas, [label], [facts])
-        _verdict(connection, sheet_id, [label.cell_id], PASSED if same else FAILED)
-        _link(connection, sheet_id, {label.cell_id: label_id})
+        set_verdict(connection, sheet_id, [label.cell_id], PASSED if same else FAILED)
+        link_labels(connection, sheet_id, {label.cell_id: label_id})
         count_action(connection, label.author)
         return label_id
 
@@ -190,8 +179,8 @@ def accept(
     checks are answered.
     """
     with atlas.database.write() as connection:
-        found = _sheet(connection, sheet_id)
-        _require_open(found)
+        found = read_sheet(connection, sheet_id)
+        require_open(found)
         if found.waiting:
             raise SheetError(
                 f"sheet {sheet_id} has {len(found.waiting)} cells to look at singly first",
@@ -217,15 +206,15 @@ def accept(
             for cell_id in given
         ]
         ids = append_with_facts(connection, atlas, list(given.values()), facts)
-        _verdict(connection, sheet_id, elsewhere, LEFT)
-        _verdict(connection, sheet_id, mine - elsewhere - set(given), TAKEN_OUT)
+        set_verdict(connection, sheet_id, elsewhere, LEFT)
+        set_verdict(connection, sheet_id, mine - elsewhere - set(given), TAKEN_OUT)
         kept = {c for c, each in given.items() if each.class_code == found.class_code}
-        _verdict(connection, sheet_id, kept, KEPT)
-        _verdict(connection, sheet_id, set(given) - kept, CORRECTED)
-        _link(connection, sheet_id, dict(zip(given, ids, strict=True)))
+        set_verdict(connection, sheet_id, kept, KEPT)
+        set_verdict(connection, sheet_id, set(given) - kept, CORRECTED)
+        link_labels(connection, sheet_id, dict(zip(given, ids, strict=True)))
         noticed, missed = _planted(connection, found, set(out))
         count_action(connection, found.author)
-        _state(connection, sheet_id, ACCEPTED)
+        set_state(connection, sheet_id, ACCEPTED)
         return Accepted(tuple(ids), tuple(sorted(elsewhere)), noticed, missed)
 
 
@@ -239,96 +228,31 @@ def _planted(
     cells = [cell.cell_id for cell in found.planted]
     noticed = tuple(cell for cell in cells if cell in out)
     missed = tuple(cell for cell in cells if cell not in out)
-    _verdict(connection, found.id, noticed, TAKEN_OUT)
-    _verdict(connection, found.id, missed, LEFT)
+    set_verdict(connection, found.id, noticed, TAKEN_OUT)
+    set_verdict(connection, found.id, missed, LEFT)
     return noticed, missed
 
 
 def split(atlas: Part, sheet_id: int, children: Sequence[Sheet]) -> list[int]:
     """Close an open sheet and keep ``children`` in its place; returns their ids."""
     with atlas.database.write() as connection:
-        _require_open(_sheet(connection, sheet_id))
-        _state(connection, sheet_id, SPLIT)
-        return [_insert(connection, replace(each, parent_id=sheet_id)) for each in children]
+        require_open(read_sheet(connection, sheet_id))
+        set_state(connection, sheet_id, SPLIT)
+        return [insert_sheet(connection, replace(each, parent_id=sheet_id)) for each in children]
 
 
 def unfold(atlas: Part, sheet_id: int) -> None:
     """From now on all cells of an open sheet count as displayed. Raises SheetError."""
     with atlas.database.write() as connection:
-        _require_open(_sheet(connection, sheet_id))
+        require_open(read_sheet(connection, sheet_id))
         connection.execute(update(members).where(members.c.sheet_id == sheet_id).values(part=SHOWN))
 
 
 def drop(atlas: Part, sheet_id: int) -> None:
     """Close an open sheet without labels; the answers to its checks stay."""
     with atlas.database.write() as connection:
-        _require_open(_sheet(connection, sheet_id))
-        _state(connection, sheet_id, DROPPED)
-
-
-def undo(atlas: Part, sheet_id: int, author: str) -> list[int]:
-    """Take back all labels that accepting the sheet gave, in one transaction; ids of the undos.
-
-    What was taken back one by one before stays so. The answers to its checks stay: they were
-    actions of their own. Raises SheetError unless the sheet is accepted.
-    """
-    return _flip(atlas, sheet_id, author, ACCEPTED, UNDONE)
-
-
-def redo(atlas: Part, sheet_id: int, author: str) -> list[int]:
-    """Bring back what ``undo`` took back. Raises SheetError unless the sheet is undone."""
-    return _flip(atlas, sheet_id, author, UNDONE, ACCEPTED)
-
-
-def _flip(atlas: Part, sheet_id: int, author: str, before: str, after: str) -> list[int]:
-    with atlas.database.write() as connection:
-        found = _sheet(connection, sheet_id)
-        if found.state != before:
-            raise SheetError(
-                f"sheet {sheet_id} is {found.state}, allowed is {before}", "read the sheet again"
-            )
-        back = []
-        for cell in found.cells:
-            if cell.verdict not in GIVEN:
-                continue
-            votes = {vote.id: vote for vote in votes_of(connection, cell.cell_id)}
-            last = votes[cell.label_id or 0]
-            depth, step = 0, last
-            while step.retracts is not None:
-                depth, step = depth + 1, votes[step.retracts]
-            # An even depth: the label stands by it, unless it was taken back one by one since.
-            if last.id not in taken_back(list(votes.values())) and (depth % 2 == 0) == (
-                after == UNDONE
-            ):
-                back.append(
-                    NewLabel(cell.cell_id, last.class_code, author, "undo", retracts=last.id)
-                )
-        ids = append(connection, back, atlas.taxonomy)
-        _link(connection, sheet_id, dict(zip((b.cell_id for b in back), ids, strict=True)))
-        _state(connection, sheet_id, after)
-        return ids
-
-
-def _sheet(connection: Connection, sheet_id: int) -> Sheet:
-    row: Row | None = connection.execute(
-        select(batches).where(batches.c.id == int(sheet_id))
-    ).first()
-    if row is None:
-        raise SheetError(f"there is no sheet {sheet_id}", "open the page of sheets anew")
-    query = select(members).where(members.c.sheet_id == row.id).order_by(members.c.position)
-    names = [each.name for each in fields(SheetCell)]
-    cells = tuple(
-        SheetCell(**{name: each._mapping[name] for name in names})
-        for each in connection.execute(query)
-    )
-    return Sheet(**row._mapping, cells=cells)
-
-
-def _require_open(found: Sheet) -> None:
-    if found.state != OPEN:
-        raise SheetError(
-            f"sheet {found.id} is {found.state}, allowed is open", "ask for the next sheet"
-        )
+        require_open(read_sheet(connection, sheet_id))
+        set_state(connection, sheet_id, DROPPED)
 
 
 def _standing(connection: Connection, cell_ids: Iterable[int], author: str) -> set[int]:
@@ -342,24 +266,3 @@ def _standing(connection: Connection, cell_ids: Iterable[int], author: str) -> s
         if any(v.how != "undo" and v.author == author and v.id not in gone for v in votes):
             found.add(cell_id)
     return found
-
-
-def _verdict(connection: Connection, sheet_id: int, cell_ids: Iterable[int], verdict: str) -> None:
-    wanted = and_(members.c.sheet_id == sheet_id, members.c.cell_id.in_(among(cell_ids)))
-    connection.execute(update(members).where(wanted).values(verdict=verdict))
-
-
-def _link(connection: Connection, sheet_id: int, by_cell: Mapping[int, int]) -> None:
-    """Note the newest entry of the log by which the sheet spoke on each cell."""
-    if by_cell:
-        wanted = and_(members.c.sheet_id == sheet_id, members.c.cell_id == bindparam("of_cell"))
-        connection.execute(
-            update(members).where(wanted).values(label_id=bindparam("entry")),
-            [{"of_cell": cell, "entry": entry} for cell, entry in by_cell.items()],
-        )
-
-
-def _state(connection: Connection, sheet_id: int, state: str) -> None:
-    connection.execute(
-        update(batches).where(batches.c.id == sheet_id).values(state=state, decided=now())
-    )

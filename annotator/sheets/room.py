@@ -89,7 +89,7 @@ class SheetRoom:
             return {"cell": cell_id, "label": action.label_id, "split": False}
         label = NewLabel(cell_id, code, person.name, "single", proposal_visible=False)
         done = sheets.answer(sheet.id, label, seconds=seconds)
-        reader.answered(cell_id, done.label_id, code)
+        reader.answered(cell_id, done.label_id, code, sheet.id)
         return {"cell": cell_id, "label": done.label_id, "split": not done.same}
 
     def accept(

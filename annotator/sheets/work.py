@@ -10,6 +10,7 @@ import numpy as np
 
 from annotator.sheets.forming import EDGE
 from annotator.sheets.making import Maker
+from index import sheet_undo
 from index import sheets as kept
 from index.records import NewLabel
 from index.sheet_records import FAILED, OPEN, SHOWN, Accepted, Sheet, SheetError
@@ -161,12 +162,12 @@ class Sheets:
     def undo(self, sheet_id: int, author: str) -> list[int]:
         """Take back all that accepting a sheet did, as one action. Raises SheetError."""
         with self._lock:
-            return kept.undo(self._atlas, sheet_id, author)
+            return sheet_undo.undo(self._atlas, sheet_id, author)
 
     def redo(self, sheet_id: int, author: str) -> list[int]:
         """Bring back what ``undo`` took back. Raises SheetError."""
         with self._lock:
-            return kept.redo(self._atlas, sheet_id, author)
+            return sheet_undo.redo(self._atlas, sheet_id, author)
 
     def drop(self, sheet_id: int) -> None:
         """Put a sheet away without labels. Raises SheetError."""

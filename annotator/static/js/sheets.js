@@ -52,12 +52,13 @@ const seconds = () => Math.round(performance.now() - shownAt) / 1000;
 
 // What comes next -------------------------------------------------------------------------------
 
-async function goOn() {
+/** `again` is a cell of which the answer was taken back: it is asked first. */
+async function goOn(again = null) {
   if (selection) {
     await openSelection(null);
     return;
   }
-  show(await get("/sheets/round"));
+  show(await get("/sheets/round"), again);
 }
 
 async function openSelection(code) {
@@ -78,10 +79,12 @@ async function openSelection(code) {
   show(await get("/sheets/round"));
 }
 
-function show(round) {
+function show(round, again = null) {
   byId("left").textContent = text("{n} cells wait for a label", { n: thousands(round.left) });
   showPromise(byId("promise"), byId("slowed"), round.promise);
-  singles = round.singles;
+  singles = again
+    ? [again, ...round.singles.filter((cell) => cell.id !== again.id)]
+    : round.singles;
   missing = round.missing;
   ahead = round.sheets.length;
   sheet = null;
@@ -212,11 +215,20 @@ const accept = () =>
     await goOn();
   });
 
+function undone({ done, split_stays: stays }) {
+  if (done.kind === "sheet") {
+    return text("The sheet is taken back.");
+  }
+  return stays
+    ? text("The label is taken back; the sheet stays split, because a part of it was worked on.")
+    : text("Undone.");
+}
+
 const undo = () =>
   act(async () => {
-    const { done } = await post("/undo");
-    say(done.kind === "sheet" ? text("The sheet is taken back.") : text("Undone."), "good");
-    await goOn();
+    const answer = await post("/undo");
+    say(undone(answer), answer.split_stays ? "bad" : "good");
+    await goOn(answer.done.kind === "label" ? answer.cell : null);
   });
 
 const drop = () =>

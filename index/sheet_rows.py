@@ -1,0 +1,78 @@
+"""Rows of sheets, read and changed within the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+
+from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
+
+from index.filters import among
+from index.moment import now
+from index.sheet_records import OPEN, Sheet, SheetCell, SheetError
+from index.sheet_tables import batches, members
+
+
+def read_sheet(connection: Connection, sheet_id: int) -> Sheet:
+    """One sheet with its cells in their order. Raises SheetError."""
+    row: Row | None = connection.execute(
+        select(batches).where(batches.c.id == int(sheet_id))
+    ).first()
+    if row is None:
+        raise SheetError(f"there is no sheet {sheet_id}", "open the page of sheets anew")
+    query = select(members).where(members.c.sheet_id == row.id).order_by(members.c.position)
+    names = [each.name for each in fields(SheetCell)]
+    cells = tuple(
+        SheetCell(**{name: each._mapping[name] for name in names})
+        for each in connection.execute(query)
+    )
+    return Sheet(**row._mapping, cells=cells)
+
+
+def insert_sheet(connection: Connection, sheet: Sheet) -> int:
+    """Write a new open sheet; its id."""
+    names = ("class_code", "author", "dataset", "model_id", "target", "confidence", "catch_rate",
+             "parent_id", "adaptation_id")  # fmt: skip
+    row = {name: getattr(sheet, name) for name in names}
+    made = connection.execute(
+        insert(batches).values(**row, state=OPEN, made=now()).returning(batches.c.id)
+    )
+    sheet_id = int(made.scalar_one())
+    rows = [
+        {**vars(cell), "sheet_id": sheet_id, "position": position}
+        for position, cell in enumerate(sheet.cells)
+    ]
+    connection.execute(insert(members), rows)
+    return sheet_id
+
+
+def require_open(found: Sheet) -> None:
+    """Raise SheetError unless a sheet is open."""
+    if found.state != OPEN:
+        raise SheetError(
+            f"sheet {found.id} is {found.state}, allowed is open", "ask for the next sheet"
+        )
+
+
+def set_verdict(
+    connection: Connection, sheet_id: int, cell_ids: Iterable[int], verdict: str | None
+) -> None:
+    """Note what became of some cells of a sheet; None: that is open again."""
+    wanted = and_(members.c.sheet_id == sheet_id, members.c.cell_id.in_(among(cell_ids)))
+    connection.execute(update(members).where(wanted).values(verdict=verdict))
+
+
+def link_labels(connection: Connection, sheet_id: int, by_cell: Mapping[int, int]) -> None:
+    """Note the newest entry of the log by which the sheet spoke on each cell."""
+    if by_cell:
+        wanted = and_(members.c.sheet_id == sheet_id, members.c.cell_id == bindparam("of_cell"))
+        connection.execute(
+            update(members).where(wanted).values(label_id=bindparam("entry")),
+            [{"of_cell": cell, "entry": entry} for cell, entry in by_cell.items()],
+        )
+
+
+def set_state(connection: Connection, sheet_id: int, state: str) -> None:
+    """Let a sheet be in ``state`` from now on."""
+    values = {"state": state, "decided": None if state == OPEN else now()}
+    connection.execute(update(batches).where(batches.c.id == sheet_id).values(**values))

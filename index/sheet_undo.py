@@ -1,0 +1,145 @@
+"""Taking back what was done to sheets, and doing it again: each at once, with the labels of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from index.labelling import append, taken_back, votes_of
+from index.labelling import undo as undo_label
+from index.part import Part
+from index.records import NewLabel
+from index.sheet_records import (
+    ACCEPTED,
+    DROPPED,
+    FAILED,
+    GIVEN,
+    OPEN,
+    PASSED,
+    SPLIT,
+    UNDONE,
+    Sheet,
+    SheetError,
+)
+from index.sheet_rows import link_labels, read_sheet, set_state, set_verdict
+from index.sheet_tables import batches, members
+
+
+@dataclass(frozen=True)
+class AnswerBack:
+    """An answer to a check that was taken back.
+
+    ``label_id`` is the undo of its label, ``verdict`` what it had shown. Where it had split the
+    sheet, ``parts`` are the sheets that were closed to open it again; ``stays`` is True where it
+    stays split, because a part was worked on already.
+    """
+
+    label_id: int
+    verdict: str | None
+    parts: tuple[int, ...] = ()
+    reopened: bool = False
+    stays: bool = False
+
+
+def checked_by(atlas: Part, label_id: int) -> int | None:
+    """The sheet of which a label answered a check, or None."""
+    query = select(members.c.sheet_id).where(members.c.label_id == label_id, members.c.checked)
+    with atlas.database.read() as connection:
+        found = connection.execute(query).scalar()
+        return None if found is None else int(found)
+
+
+def undo_answer(atlas: Part, sheet_id: int, cell_id: int, label_id: int, author: str) -> AnswerBack:
+    """Take back the answer to a check: its label, its verdict, and the split that it caused.
+
+    The parts are closed and the sheet opens as it was, unless one of them was worked on: then it
+    stays split, and only what the answer said no longer counts. Raises LabelError.
+    """
+    with atlas.database.write() as connection:
+        back = undo_label(connection, label_id, author, atlas.taxonomy)
+        found = read_sheet(connection, sheet_id)
+        verdict = next((c.verdict for c in found.cells if c.cell_id == cell_id), None)
+        if verdict not in (PASSED, FAILED):
+            return AnswerBack(back, None)
+        set_verdict(connection, sheet_id, [cell_id], None)
+        link_labels(connection, sheet_id, {cell_id: back})
+        failed = sum(cell.verdict == FAILED for cell in found.cells)
+        if found.state != SPLIT or verdict != FAILED or failed > 1:
+            return AnswerBack(back, verdict)
+        parts = _join(connection, sheet_id)
+        return AnswerBack(back, verdict, parts or (), parts is not None, parts is None)
+
+
+def redo_answer(atlas: Part, sheet_id: int, cell_id: int, back: AnswerBack, author: str) -> None:
+    """Give an answer that ``undo_answer`` took back anew, with all that it did."""
+    with atlas.database.write() as connection:
+        entry = undo_label(connection, back.label_id, author, atlas.taxonomy)
+        if back.verdict is None:
+            return
+        set_verdict(connection, sheet_id, [cell_id], back.verdict)
+        link_labels(connection, sheet_id, {cell_id: entry})
+        if back.reopened and read_sheet(connection, sheet_id).state == OPEN:
+            set_state(connection, sheet_id, SPLIT)
+            for part in back.parts:
+                set_state(connection, part, OPEN)
+
+
+def _join(connection: Connection, sheet_id: int) -> tuple[int, ...] | None:
+    """Open a sheet that was split again and close its parts: their ids; None where one of them
+    was worked on."""
+    query = select(batches.c.id).where(batches.c.parent_id == sheet_id, batches.c.state != UNDONE)
+    parts = [read_sheet(connection, each) for each in connection.execute(query).scalars().all()]
+    if not all(_untouched(each) for each in parts):
+        return None
+    for each in parts:
+        set_state(connection, each.id, UNDONE)
+    set_state(connection, sheet_id, OPEN)
+    return tuple(each.id for each in parts)
+
+
+def _untouched(part: Sheet) -> bool:
+    return part.state in (OPEN, DROPPED) and all(cell.verdict is None for cell in part.cells)
+
+
+def undo(atlas: Part, sheet_id: int, author: str) -> list[int]:
+    """Take back all labels that accepting the sheet gave, in one transaction; ids of the undos.
+
+    What was taken back one by one before stays so. The answers to its checks stay: they were
+    actions of their own. Raises SheetError unless the sheet is accepted.
+    """
+    return _flip(atlas, sheet_id, author, ACCEPTED, UNDONE)
+
+
+def redo(atlas: Part, sheet_id: int, author: str) -> list[int]:
+    """Bring back what ``undo`` took back. Raises SheetError unless the sheet is undone."""
+    return _flip(atlas, sheet_id, author, UNDONE, ACCEPTED)
+
+
+def _flip(atlas: Part, sheet_id: int, author: str, before: str, after: str) -> list[int]:
+    with atlas.database.write() as connection:
+        found = read_sheet(connection, sheet_id)
+        if found.state != before:
+            raise SheetError(
+                f"sheet {sheet_id} is {found.state}, allowed is {before}", "read the sheet again"
+            )
+        back = []
+        for cell in found.cells:
+            if cell.verdict not in GIVEN:
+                continue
+            votes = {vote.id: vote for vote in votes_of(connection, cell.cell_id)}
+            last = votes[cell.label_id or 0]
+            depth, step = 0, last
+            while step.retracts is not None:
+                depth, step = depth + 1, votes[step.retracts]
+            # An even depth: the label stands by it, unless it was taken back one by one since.
+            if last.id not in taken_back(list(votes.values())) and (depth % 2 == 0) == (
+                after == UNDONE
+            ):
+                back.append(
+                    NewLabel(cell.cell_id, last.class_code, author, "undo", retracts=last.id)
+                )
+        ids = append(connection, back, atlas.taxonomy)
+        link_labels(connection, sheet_id, dict(zip((b.cell_id for b in back), ids, strict=True)))
+        set_state(connection, sheet_id, after)
+        return ids
