@@ -20,7 +20,6 @@ from index.facts import LabelFacts
 from index.giving import give, pass_over
 from index.records import NewLabel
 from index.reviewing import skip, unskip
-from index.sheet_records import GIVEN
 from index.sheet_undo import AnswerBack
 
 if TYPE_CHECKING:
@@ -151,11 +150,14 @@ class Reader:
             back = self._undone[-1][1] if self._undone else None
             return isinstance(back, AnswerBack) and back.stays
 
-    def accepted(self, sheet_id: int, cells: Sequence[int]) -> Action:
-        """The sheet was accepted and ``cells`` were labelled by it: undo takes it back whole."""
+    def accepted(self, sheet_id: int, cells: Sequence[int], one: int | None = None) -> Action:
+        """The sheet was accepted and ``cells`` were labelled by it: undo takes it back whole.
+
+        ``one`` is any of its cells, for where none was labelled.
+        """
         with self._lock:
             self._settle_all(cells)
-            first = cells[0] if cells else 0
+            first = cells[0] if cells else one or 0
             return self._did(Action("sheet", first, sheet_id=sheet_id, cells=tuple(cells)))
 
     def undo(self) -> Action:
@@ -238,8 +240,9 @@ class Reader:
         label: Label | None = self._atlas.last_label(self.author, how=HOW)
         sheet = sheets.last_accepted(self._atlas, self.author)
         if sheet is not None and (label is None or sheets.is_newer(sheet, label)):
-            cells = tuple(cell.cell_id for cell in sheet.cells if cell.verdict in GIVEN)
-            return Action("sheet", cells[0] if cells else 0, sheet_id=sheet.id, cells=cells)
+            cells = tuple(cell.cell_id for cell in sheet.cells if cell.given and not cell.checked)
+            some = cells or tuple(cell.cell_id for cell in sheet.cells if cell.planted is None)
+            return Action("sheet", some[0], sheet_id=sheet.id, cells=cells)
         if label is None:
             raise NothingToUndoError(
                 f"{self.author} has nothing left to undo",

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 
 from index.filters import among
 from index.moment import now
-from index.sheet_records import OPEN, Sheet, SheetCell, SheetError
+from index.sheet_records import OPEN, OUT, Sheet, SheetCell, SheetError
 from index.sheet_tables import batches, members
 
 
@@ -32,7 +32,7 @@ def read_sheet(connection: Connection, sheet_id: int) -> Sheet:
 def insert_sheet(connection: Connection, sheet: Sheet) -> int:
     """Write a new open sheet; its id."""
     names = ("class_code", "author", "dataset", "model_id", "target", "confidence", "catch_rate",
-             "parent_id", "adaptation_id")  # fmt: skip
+             "parent_id", "adaptation_id", "wanted", "selection_id")  # fmt: skip
     row = {name: getattr(sheet, name) for name in names}
     made = connection.execute(
         insert(batches).values(**row, state=OPEN, made=now()).returning(batches.c.id)
@@ -72,7 +72,28 @@ def link_labels(connection: Connection, sheet_id: int, by_cell: Mapping[int, int
         )
 
 
+def put_drafts(connection: Connection, found: Sheet, out: Mapping[int, str | None]) -> None:
+    """Keep what the reader gave each cell of a sheet in place of what a former acceptance did."""
+    mine = members.c.sheet_id == found.id
+    former = {"was": None, "draft": None}
+    connection.execute(update(members).where(mine).values(**former))
+    connection.execute(update(members).where(mine, ~members.c.checked).values(label_id=None))
+    rows = [
+        {"of_cell": cell.cell_id, "given": out[cell.cell_id] or OUT}
+        for cell in found.cells
+        if cell.cell_id in out
+    ]
+    if rows:
+        wanted = and_(mine, members.c.cell_id == bindparam("of_cell"))
+        connection.execute(update(members).where(wanted).values(draft=bindparam("given")), rows)
+
+
 def set_state(connection: Connection, sheet_id: int, state: str) -> None:
     """Let a sheet be in ``state`` from now on."""
     values = {"state": state, "decided": None if state == OPEN else now()}
     connection.execute(update(batches).where(batches.c.id == sheet_id).values(**values))
+
+
+def want(connection: Connection, sheet_id: int) -> None:
+    """Let a sheet come before all others of its reader: it was asked for."""
+    connection.execute(update(batches).where(batches.c.id == sheet_id).values(wanted=now()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from index.labelling import append, taken_back, votes_of
 from index.labelling import undo as undo_label
@@ -14,7 +14,6 @@ from index.sheet_records import (
     ACCEPTED,
     DROPPED,
     FAILED,
-    GIVEN,
     OPEN,
     PASSED,
     SPLIT,
@@ -22,7 +21,7 @@ from index.sheet_records import (
     Sheet,
     SheetError,
 )
-from index.sheet_rows import link_labels, read_sheet, set_state, set_verdict
+from index.sheet_rows import link_labels, read_sheet, set_state, set_verdict, want
 from index.sheet_tables import batches, members
 
 
@@ -105,41 +104,67 @@ def _untouched(part: Sheet) -> bool:
 def undo(atlas: Part, sheet_id: int, author: str) -> list[int]:
     """Take back all labels that accepting the sheet gave, in one transaction; ids of the undos.
 
-    What was taken back one by one before stays so. The answers to its checks stay: they were
-    actions of their own. Raises SheetError unless the sheet is accepted.
+    The sheet opens as it was, with what the reader took out, and comes first. What was taken back
+    one by one before stays so. The answers to its checks stay: they were actions of their own.
+    Raises SheetError unless the sheet is accepted.
     """
-    return _flip(atlas, sheet_id, author, ACCEPTED, UNDONE)
+    with atlas.database.write() as connection:
+        found = read_sheet(connection, sheet_id)
+        if found.state != ACCEPTED:
+            raise SheetError(
+                f"sheet {sheet_id} is {found.state}, allowed is {ACCEPTED}", "read the sheet again"
+            )
+        ids = _flip(connection, atlas, found, author, stood=True)
+        connection.execute(
+            update(members)
+            .where(members.c.sheet_id == sheet_id, ~members.c.checked)
+            .values(was=members.c.verdict, verdict=None)
+        )
+        set_state(connection, sheet_id, OPEN)
+        want(connection, sheet_id)
+        return ids
 
 
 def redo(atlas: Part, sheet_id: int, author: str) -> list[int]:
-    """Bring back what ``undo`` took back. Raises SheetError unless the sheet is undone."""
-    return _flip(atlas, sheet_id, author, UNDONE, ACCEPTED)
+    """Bring back what ``undo`` took back, whatever was changed on the sheet meanwhile.
 
-
-def _flip(atlas: Part, sheet_id: int, author: str, before: str, after: str) -> list[int]:
+    Raises SheetError unless the acceptance of the sheet was taken back.
+    """
     with atlas.database.write() as connection:
         found = read_sheet(connection, sheet_id)
-        if found.state != before:
+        taken = all(cell.was is not None for cell in found.cells if not cell.checked)
+        if found.state not in (OPEN, DROPPED) or not taken or found.waiting:
             raise SheetError(
-                f"sheet {sheet_id} is {found.state}, allowed is {before}", "read the sheet again"
+                f"sheet {sheet_id} is {found.state}, allowed is an acceptance taken back",
+                "read the sheet again",
             )
-        back = []
-        for cell in found.cells:
-            if cell.verdict not in GIVEN:
-                continue
-            votes = {vote.id: vote for vote in votes_of(connection, cell.cell_id)}
-            last = votes[cell.label_id or 0]
-            depth, step = 0, last
-            while step.retracts is not None:
-                depth, step = depth + 1, votes[step.retracts]
-            # An even depth: the label stands by it, unless it was taken back one by one since.
-            if last.id not in taken_back(list(votes.values())) and (depth % 2 == 0) == (
-                after == UNDONE
-            ):
-                back.append(
-                    NewLabel(cell.cell_id, last.class_code, author, "undo", retracts=last.id)
-                )
-        ids = append(connection, back, atlas.taxonomy)
-        link_labels(connection, sheet_id, dict(zip((b.cell_id for b in back), ids, strict=True)))
-        set_state(connection, sheet_id, after)
+        ids = _flip(connection, atlas, found, author, stood=False)
+        connection.execute(
+            update(members)
+            .where(members.c.sheet_id == sheet_id, ~members.c.checked)
+            .values(verdict=members.c.was, was=None)
+        )
+        set_state(connection, sheet_id, ACCEPTED)
         return ids
+
+
+def _flip(
+    connection: Connection, atlas: Part, found: Sheet, author: str, *, stood: bool
+) -> list[int]:
+    """Take back the newest entry of the sheet on each cell where the label stands by it, or where
+    not (``stood``); ids of the undos."""
+    back = []
+    for cell in found.cells:
+        if cell.checked or not cell.given:
+            continue
+        votes = {vote.id: vote for vote in votes_of(connection, cell.cell_id)}
+        last = votes[cell.label_id or 0]
+        depth, step = 0, last
+        while step.retracts is not None:
+            depth, step = depth + 1, votes[step.retracts]
+        # An even depth: the label stands by it, unless it was taken back one by one since.
+        if last.id not in taken_back(list(votes.values())) and (depth % 2 == 0) == stood:
+            back.append(NewLabel(cell.cell_id, last.class_code, author, "undo", retracts=last.id))
+    ids = append(connection, back, atlas.taxonomy)
+    link_labels(connection, found.id, dict(zip((b.cell_id for b in back), ids, strict=True)))
+    return ids

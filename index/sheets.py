@@ -7,7 +7,7 @@ the end of the program as it was left, and its labels all stand or none. Steps a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, func, select, update
@@ -40,6 +40,7 @@ from index.sheet_records import (
 from index.sheet_rows import (
     insert_sheet,
     link_labels,
+    put_drafts,
     read_sheet,
     require_open,
     set_state,
@@ -61,10 +62,11 @@ def sheet(atlas: Part, sheet_id: int) -> Sheet:
 
 
 def open_sheets(atlas: Part, author: str) -> list[Sheet]:
-    """The author's open sheets, oldest first."""
+    """The author's open sheets: those asked for first, newest wish first; else the oldest first."""
     query = select(batches.c.id).where(batches.c.author == author, batches.c.state == OPEN)
+    order = (batches.c.wanted.is_(None), batches.c.wanted.desc(), batches.c.id)
     with atlas.database.read() as connection:
-        ids = connection.execute(query.order_by(batches.c.id)).scalars().all()
+        ids = connection.execute(query.order_by(*order)).scalars().all()
         return [read_sheet(connection, each) for each in ids]
 
 
@@ -167,16 +169,17 @@ def accept(
     sheet_id: int,
     new: Sequence[NewLabel],
     *,
-    out: Iterable[int] = (),
+    out: Mapping[int, str | None] | None = None,
     blocked: Iterable[int] = (),
     seconds: float | None = None,
 ) -> Accepted:
     """Accept a sheet: add the labels ``new``, and take out the cells that have none among them.
 
-    All in one transaction, with what became of planted cells: ``out`` are those the reader took
-    out. A cell that has come by a label of the same author elsewhere since the sheet was made, or
-    is among ``blocked``, is left as it is. Raises SheetError unless the sheet is open and all its
-    checks are answered.
+    All in one transaction, with what became of planted cells. ``out`` are the cells the reader took
+    out, with the class given or None; it is kept for when this is taken back. A planted cell is
+    judged by the first acceptance alone. A cell that has come by a label of the same author
+    elsewhere since the sheet was made, or is among ``blocked``, is left as it is. Raises SheetError
+    unless the sheet is open and all its checks are answered.
     """
     with atlas.database.write() as connection:
         found = read_sheet(connection, sheet_id)
@@ -206,13 +209,14 @@ def accept(
             for cell_id in given
         ]
         ids = append_with_facts(connection, atlas, list(given.values()), facts)
+        put_drafts(connection, found, out or {})
         set_verdict(connection, sheet_id, elsewhere, LEFT)
         set_verdict(connection, sheet_id, mine - elsewhere - set(given), TAKEN_OUT)
         kept = {c for c, each in given.items() if each.class_code == found.class_code}
         set_verdict(connection, sheet_id, kept, KEPT)
         set_verdict(connection, sheet_id, set(given) - kept, CORRECTED)
         link_labels(connection, sheet_id, dict(zip(given, ids, strict=True)))
-        noticed, missed = _planted(connection, found, set(out))
+        noticed, missed = _planted(connection, found, set(out or {}))
         count_action(connection, found.author)
         set_state(connection, sheet_id, ACCEPTED)
         return Accepted(tuple(ids), tuple(sorted(elsewhere)), noticed, missed)
@@ -221,11 +225,13 @@ def accept(
 def _planted(
     connection: Connection, found: Sheet, out: set[int]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Note of each planted cell whether the reader noticed it."""
-    for cell in found.planted:
-        caught = cell.cell_id in out
-        note(connection, found.author, cell.cell_id, SHEET, found.class_code, None, caught)
-    cells = [cell.cell_id for cell in found.planted]
+    """Note of each planted cell whether the reader noticed it, unless that was judged before."""
+    for was in (TAKEN_OUT, LEFT):
+        again = [cell.cell_id for cell in found.planted if cell.was == was]
+        set_verdict(connection, found.id, again, was)
+    cells = [cell.cell_id for cell in found.planted if cell.was is None]
+    for cell in cells:
+        note(connection, found.author, cell, SHEET, found.class_code, None, cell in out)
     noticed = tuple(cell for cell in cells if cell in out)
     missed = tuple(cell for cell in cells if cell not in out)
     set_verdict(connection, found.id, noticed, TAKEN_OUT)
@@ -236,9 +242,21 @@ def _planted(
 def split(atlas: Part, sheet_id: int, children: Sequence[Sheet]) -> list[int]:
     """Close an open sheet and keep ``children`` in its place; returns their ids."""
     with atlas.database.write() as connection:
-        require_open(read_sheet(connection, sheet_id))
+        found = read_sheet(connection, sheet_id)
+        require_open(found)
         set_state(connection, sheet_id, SPLIT)
-        return [insert_sheet(connection, replace(each, parent_id=sheet_id)) for each in children]
+        return [
+            insert_sheet(
+                connection,
+                replace(
+                    each,
+                    parent_id=sheet_id,
+                    wanted=found.wanted,
+                    selection_id=found.selection_id,
+                ),
+            )
+            for each in children
+        ]
 
 
 def unfold(atlas: Part, sheet_id: int) -> None:

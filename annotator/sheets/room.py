@@ -114,7 +114,8 @@ class SheetRoom:
             sheets.unfold(sheet_id)
         done = sheets.accept(sheet_id, person.name, out, blocked=blocked, seconds=seconds)
         labelled = [c for c in cells if c in left and out.get(c, sheet.class_code) is not None]
-        self._desk.reader(person.name).accepted(sheet_id, labelled)
+        one = next(cell.cell_id for cell in sheet.cells if cell.planted is None)
+        self._desk.reader(person.name).accepted(sheet_id, labelled, one)
         return done
 
     # documents ------------------------------------------------------------------------------
@@ -143,6 +144,7 @@ class SheetRoom:
             "class": named(tree, sheet.class_code),
             "waiting": len(sheet.waiting),
             "cells": [{**cell, "moved": self._moved(moved.get(cell["id"]))} for cell in displayed],
+            "out": {c.cell_id: c.draft or None for c in sheet.displayed if c.draft is not None},
             "doubtful": [c.cell_id for c in sheet.displayed if not c.sure and c.planted is None],
             "folded": len(sheet.open_cells) - sum(c.planted is None for c in sheet.displayed),
             "target": sheet.target,

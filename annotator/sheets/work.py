@@ -84,13 +84,20 @@ class Sheets:
         return self._open(author, dataset) if failed else found
 
     def _mixed(self, author: str, found: Sequence[Sheet], dataset: str | None) -> tuple[int, ...]:
-        checks = [cell for sheet in found for cell in sheet.waiting]
+        """The checks to answer before the first sheet is shown, with others mixed in.
+
+        A sheet that was asked for does not wait for the checks of others.
+        """
+        first = [s for s in found if s.wanted is not None and s.wanted == found[0].wanted] or found
+        checks = [cell for sheet in first for cell in sheet.waiting]
         if not checks:
             return ()
         scores = self.maker.free(author, dataset)
         doubtful = scores.ids[np.argsort(scores.sureness, kind="stable")]
-        few = min(-(-len(checks) // 2), int((scores.sureness < EDGE).sum()))
-        fillers = [int(cell) for cell in doubtful[:few]]
+        doubtful = doubtful[: int((scores.sureness < EDGE).sum())]
+        others = [cell for sheet in found if sheet not in first for cell in sheet.waiting]
+        few = -(-len(checks) // 2)
+        fillers = [*others, *map(int, doubtful)][:few]
         draw = np.random.default_rng((self.maker.settings.seed, found[0].id))
         return tuple(int(cell) for cell in draw.permutation(checks + fillers))
 

@@ -90,7 +90,7 @@ def test_a_sheet_is_accepted_and_undone_as_one_action(app, many) -> None:
     undone = many.post("/api/v1/undo").json["done"]
     assert undone["kind"] == "sheet"
     assert atlas.present_of(ids) == {}
-    assert kept.sheet(atlas, sheet["id"]).state == "undone"
+    assert kept.sheet(atlas, sheet["id"]).state == "open"
 
 
 def test_a_sheet_and_its_labels_keep_the_adaptation_that_proposed_them(app, many) -> None:

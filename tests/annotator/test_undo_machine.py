@@ -36,6 +36,7 @@ from index.cluster_steps import Change, Move, take_step, undo_step
 from index.clustering import add_clustering, cluster_of, list_clusters
 from index.reviewing import adjudicate, decisions_of, reopen, skipped_cells
 from index.sheet_records import (
+    ACCEPTED,
     FAILED,
     FOLDED,
     OPEN,
@@ -178,13 +179,36 @@ class Undoing(RuleBasedStateMachine):
         ]
         taken = {each for each in out if out[each] != code} | ({known} if noticed else set())
         before = self.own
-        done = kept.accept(self.atlas, number, new, out={each for each in taken if each})
+        given = {each: out.get(each) for each in taken}
+        done = kept.accept(self.atlas, number, new, out=given)
         labelled = [each.cell_id for each in new if each.cell_id not in before]
         assert len(done.labels) == len(labelled)
         if known is not None:
             self.judged.append((known, SHEET, noticed))
             assert done.noticed == ((known,) if noticed else ())
         self.did(self.reader.accepted(number, labelled))
+        self.skipped.difference_update(labelled)
+
+    @property
+    def taken_back(self) -> list[Sheet]:
+        """The sheets that were accepted, taken back, and not accepted anew since."""
+        numbers = {a.sheet_id for a in self.undone if a.kind == "sheet" and a.sheet_id}
+        return [kept.sheet(self.atlas, int(str(number))) for number in sorted(numbers, key=str)]
+
+    @precondition(lambda self: self.taken_back)
+    @rule(data=st.data(), out=st.dictionaries(cells, st.none() | classes, max_size=3))
+    def accept_a_sheet_anew(self, data: st.DataObject, out: dict[int, str | None]) -> None:
+        sheet = data.draw(st.sampled_from(self.taken_back))
+        before = self.own
+        new = [
+            NewLabel(each.cell_id, sheet.class_code, "ann", "bulk")
+            for each in sheet.open_cells
+            if each.cell_id not in out
+        ]
+        done = kept.accept(self.atlas, sheet.id, new, out=out)
+        assert (done.noticed, done.missed) == ((), ())  # judged by the first acceptance
+        labelled = [each.cell_id for each in new if each.cell_id not in before]
+        self.did(self.reader.accepted(sheet.id, labelled))
         self.skipped.difference_update(labelled)
 
     @rule(some=st.sets(cells, min_size=3, max_size=5), code=classes)
@@ -303,6 +327,17 @@ class Undoing(RuleBasedStateMachine):
         assert cluster_of(self.atlas, self.run) == self.homes
         names = {each.id: each.name for each in list_clusters(self.atlas, self.run)}
         assert names == {each: self.names[each] for each in set(self.homes.values())}
+
+    @invariant()
+    def sheets_taken_back_stand_as_they_were(self) -> None:
+        for sheet in self.taken_back:
+            assert sheet.state == OPEN
+            assert all(cell.verdict is None and cell.was is not None for cell in sheet.cells)
+            kept_cells = {cell.cell_id for cell in sheet.cells if cell.given}
+            assert kept_cells <= {c.cell_id for c in sheet.open_cells if c.draft is None}
+        for action in self.done:
+            if action.kind == "sheet" and action.sheet_id is not None:
+                assert kept.sheet(self.atlas, action.sheet_id).state == ACCEPTED
 
     @invariant()
     def sheets_are_as_their_checks_say(self) -> None:

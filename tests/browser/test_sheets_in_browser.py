@@ -111,9 +111,22 @@ def test_a_sheet_by_keyboard_alone_then_undone(at_sheets, look) -> None:
         assert atlas.present_of([third]) == {third: "monocyte"}
     seen.page.wait_for_timeout(3000)  # keys are not taken until what comes next is there
     seen.press("u")
-    seen.wait_for("#status", "The sheet is taken back.")
+    seen.wait_for("#status", "The sheet is taken back")
     with Atlas.open(at_sheets.atlas) as atlas:
         assert atlas.present_of([cell.cell_id for cell in sheet.displayed]) == {}
+    # The very same sheet stands there, with the same cells taken out and corrected.
+    seen.wait_for("#accept-words", f"Accept {count} as ")
+    assert tiles(seen).count() == len(sheet.displayed)
+    assert "out" in tiles(seen).nth(1).inner_text()
+    assert "MO" in tiles(seen).nth(2).inner_text()
+    seen.press("Control+y")
+    seen.wait_for("#status", "The sheet is accepted again.")
+    with Atlas.open(at_sheets.atlas) as atlas:
+        assert atlas.present_of([second, third]) == {third: "monocyte"}
+    for key, words in (("Control+z", "taken back"), ("Control+Shift+z", "accepted again")):
+        seen.page.wait_for_timeout(1500)
+        seen.press(key)
+        seen.wait_for("#status", words)
 
 
 def test_shift_and_a_frame_take_many_out(at_sheets, look) -> None:

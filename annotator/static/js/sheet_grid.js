@@ -36,7 +36,15 @@ export class SheetGrid {
     this.before = new Set();
     this.host.hidden = false;
     this.grid.set(sheet.cells, sheet.cells.length);
-    const ticked = sheet.cells.filter((cell) => !cell.moved).map((cell) => cell.id);
+    // A sheet that was taken back stands there as the reader had left it.
+    for (const [id, code] of Object.entries(sheet.out)) {
+      this.touched.add(Number(id));
+      if (code) {
+        this.given.set(Number(id), code);
+      }
+    }
+    const ticked = sheet.cells.filter((cell) => !cell.moved && !this.touched.has(cell.id))
+      .map((cell) => cell.id);
     this.before = new Set(ticked);
     this.grid.select(ticked);
     this.grid.items.forEach((cell) => this.grid.update(cell));

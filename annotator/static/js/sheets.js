@@ -217,12 +217,21 @@ const accept = () =>
 
 function undone({ done, split_stays: stays }) {
   if (done.kind === "sheet") {
-    return text("The sheet is taken back.");
+    return text("The sheet is taken back and stands here as you left it.");
   }
   return stays
     ? text("The label is taken back; the sheet stays split, because a part of it was worked on.")
     : text("Undone.");
 }
+
+const redo = () =>
+  act(async () => {
+    const { done } = await post("/redo");
+    say(done.kind === "sheet"
+      ? text("The sheet is accepted again.")
+      : text("Done again: cell {id}.", { id: done.cell }), "good");
+    await goOn();
+  });
 
 const undo = () =>
   act(async () => {
@@ -290,9 +299,10 @@ const COMMANDS = {
 };
 
 document.addEventListener("keydown", (event) => {
-  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && !event.shiftKey) {
+  const letter = event.key.toLowerCase();
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && "zy".includes(letter)) {
     event.preventDefault();
-    undo();
+    (letter === "y" || event.shiftKey ? redo : undo)();
     return;
   }
   const dialog = document.querySelector("dialog[open]");
