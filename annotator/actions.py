@@ -50,7 +50,8 @@ class Action:
     flagged or unflagged had a flag before. ``check`` is the check that an answer was to (of kind
     "check" no label was kept), ``newer`` the labels of others that the reader did not know of.
     ``sheet_id`` is the sheet accepted, of which ``cell_id`` is one cell and ``cells`` are those
-    labelled; or the sheet of which a label answered a check.
+    labelled; or the sheet of which a label answered a check, or of which a check was skipped: then
+    ``cells`` is the one that is checked in its place.
     """
 
     kind: str
@@ -127,6 +128,15 @@ class Reader:
             self.queue.skip(cell_id)
             return self._did(Action("skip", cell_id))
 
+    def skip_check(self, cell_id: int, sheet_id: int, instead: int | None) -> Action:
+        """Leave a check of a sheet without an answer, with another cell in its place."""
+        with self._lock:
+            sheets.skip_check(self._atlas, sheet_id, cell_id, self.author, instead)
+            pass_over(self._atlas, self.author, cell_id)
+            self.queue.skip(cell_id)
+            cells = () if instead is None else (instead,)
+            return self._did(Action("skip", cell_id, sheet_id=sheet_id, cells=cells))
+
     def flag(self, cell_id: int, flagged: bool, note: str | None = None) -> Action:
         """Mark the cell for a second look, or take the mark away."""
         with self._lock:
@@ -172,6 +182,9 @@ class Reader:
                 sheet_undo.undo(self._atlas, action.sheet_id, self.author)
                 self.labelled = max(0, self.labelled - len(action.cells))
                 self.queue.release(action.cells)
+            elif action.kind == "skip" and action.sheet_id is not None:
+                instead = next(iter(action.cells), None)
+                sheet_undo.undo_skip(self._atlas, action.sheet_id, action.cell_id, instead)
             elif action.kind in ("flag", "unflag"):
                 self._atlas.set_flag(action.cell_id, action.before, self.author)
             if self._done:
@@ -204,17 +217,24 @@ class Reader:
                 unskip(self._atlas, self.author, action.cell_id)
                 self.queue.settle(action.cell_id)
                 self.labelled += 1
-            elif action.sheet_id is not None:
+            elif action.kind == "sheet" and action.sheet_id is not None:
                 sheet_undo.redo(self._atlas, action.sheet_id, self.author)
                 self._settle_all(action.cells)
             elif action.kind == "skip":
-                skip(self._atlas, self.author, action.cell_id)
+                self._skip_again(action)
                 self.queue.skip(action.cell_id)
             else:
                 self._atlas.set_flag(action.cell_id, action.kind == "flag", self.author)
             self._undone.pop()
             self._done.append(action)
             return action
+
+    def _skip_again(self, action: Action) -> None:
+        if action.sheet_id is None:
+            skip(self._atlas, self.author, action.cell_id)
+            return
+        instead = next(iter(action.cells), None)
+        sheet_undo.redo_skip(self._atlas, action.sheet_id, action.cell_id, self.author, instead)
 
     def _take_back(self, action: Action, label_id: int) -> int | AnswerBack:
         if action.sheet_id is None:

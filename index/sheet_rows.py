@@ -62,6 +62,13 @@ def set_verdict(
     connection.execute(update(members).where(wanted).values(verdict=verdict))
 
 
+def set_checked(connection: Connection, sheet_id: int, cell_id: int, checked: bool) -> None:
+    """Let an undecided cell of a sheet be one to look at singly, or one of the others again."""
+    wanted = and_(members.c.sheet_id == sheet_id, members.c.cell_id == cell_id)
+    undecided = and_(wanted, members.c.verdict.is_(None))
+    connection.execute(update(members).where(undecided).values(checked=checked))
+
+
 def link_labels(connection: Connection, sheet_id: int, by_cell: Mapping[int, int]) -> None:
     """Note the newest entry of the log by which the sheet spoke on each cell."""
     if by_cell:

@@ -10,18 +10,20 @@ from index.labelling import append, taken_back, votes_of
 from index.labelling import undo as undo_label
 from index.part import Part
 from index.records import NewLabel
+from index.reviewing import put_behind
 from index.sheet_records import (
     ACCEPTED,
     DROPPED,
     FAILED,
     OPEN,
     PASSED,
+    SKIPPED,
     SPLIT,
     UNDONE,
     Sheet,
     SheetError,
 )
-from index.sheet_rows import link_labels, read_sheet, set_state, set_verdict, want
+from index.sheet_rows import link_labels, read_sheet, set_checked, set_state, set_verdict, want
 from index.sheet_tables import batches, members
 
 
@@ -82,6 +84,28 @@ def redo_answer(atlas: Part, sheet_id: int, cell_id: int, back: AnswerBack, auth
             set_state(connection, sheet_id, SPLIT)
             for part in back.parts:
                 set_state(connection, part, OPEN)
+
+
+def undo_skip(atlas: Part, sheet_id: int, cell_id: int, instead: int | None) -> None:
+    """Let a check that was skipped wait for its answer again, and not the one in its place."""
+    with atlas.database.write() as connection:
+        found = read_sheet(connection, sheet_id)
+        skipped = {cell.cell_id for cell in found.cells if cell.verdict == SKIPPED}
+        if found.state == OPEN and cell_id in skipped:
+            set_verdict(connection, sheet_id, [cell_id], None)
+            if instead is not None:
+                set_checked(connection, sheet_id, instead, False)
+
+
+def redo_skip(atlas: Part, sheet_id: int, cell_id: int, author: str, instead: int | None) -> None:
+    """Skip a check anew; only the cell is put behind the others where it waits no more."""
+    with atlas.database.write() as connection:
+        found = read_sheet(connection, sheet_id)
+        if found.state == OPEN and cell_id in found.waiting:
+            set_verdict(connection, sheet_id, [cell_id], SKIPPED)
+            if instead is not None:
+                set_checked(connection, sheet_id, instead, True)
+        put_behind(connection, author, cell_id)
 
 
 def _join(connection: Connection, sheet_id: int) -> tuple[int, ...] | None:

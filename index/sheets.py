@@ -15,9 +15,10 @@ from sqlalchemy import Connection, func, select, update
 from index.checks import SHEET, count_action, note
 from index.facts import BLIND, WITH_PROPOSAL, LabelFacts, append_with_facts
 from index.filters import among
-from index.labelling import taken_back, votes_of
+from index.labelling import standing, taken_back, votes_of
 from index.part import Part
 from index.records import Label, NewLabel
+from index.reviewing import put_behind
 from index.schema import labels
 from index.sheet_records import (
     ACCEPTED,
@@ -30,6 +31,7 @@ from index.sheet_records import (
     OPEN,
     PASSED,
     SHOWN,
+    SKIPPED,
     SPLIT,
     TAKEN_OUT,
     Accepted,
@@ -43,6 +45,7 @@ from index.sheet_rows import (
     put_drafts,
     read_sheet,
     require_open,
+    set_checked,
     set_state,
     set_verdict,
 )
@@ -122,7 +125,8 @@ def outcomes(atlas: Part, dataset: str | None) -> list[Outcome]:
     """What became of the cells of sheets of a data set (None: of those over all data sets).
 
     A check counts once it is answered, the rest once the sheet is accepted; sheets taken back do
-    not count.
+    not count. A check that was skipped counts as answered once its reader has named the cell after
+    all, wherever that was.
     """
     decided = batches.c.state == ACCEPTED
     checked = batches.c.state.in_((OPEN, ACCEPTED, SPLIT)) & members.c.checked
@@ -131,7 +135,7 @@ def outcomes(atlas: Part, dataset: str | None) -> list[Outcome]:
         select(*keys, func.count())
         .join(batches, batches.c.id == members.c.sheet_id)
         .where(
-            members.c.verdict.is_not(None),
+            members.c.verdict != SKIPPED,
             members.c.planted.is_(None),
             decided | checked,
             batches.c.dataset.is_(None) if dataset is None else batches.c.dataset == dataset,
@@ -139,7 +143,31 @@ def outcomes(atlas: Part, dataset: str | None) -> list[Outcome]:
         .group_by(*keys)
     )
     with atlas.database.read() as connection:
-        return [Outcome(*row) for row in connection.execute(query)]
+        found = [Outcome(*row) for row in connection.execute(query)]
+        return found + _skipped(connection, atlas, dataset)
+
+
+def _skipped(connection: Connection, atlas: Part, dataset: str | None) -> list[Outcome]:
+    """The checks that were skipped, each by what its reader has called the cell since."""
+    kinds = (batches.c.class_code, members.c.part, members.c.sure)
+    query = (
+        select(*kinds, members.c.cell_id, batches.c.author)
+        .join(batches, batches.c.id == members.c.sheet_id)
+        .where(
+            members.c.verdict == SKIPPED,
+            batches.c.state.in_((OPEN, ACCEPTED, SPLIT)),
+            batches.c.dataset.is_(None) if dataset is None else batches.c.dataset == dataset,
+        )
+    )
+    found = []
+    for code, part, sure, cell_id, author in connection.execute(query).fetchall():
+        said = [v for v in standing(votes_of(connection, cell_id)) if v.author == author]
+        verdict = SKIPPED
+        if said:
+            same = said[-1].class_code in atlas.taxonomy.descendants(code) | {code}
+            verdict = PASSED if same else FAILED
+        found.append(Outcome(code, part, sure, verdict, 1))
+    return found
 
 
 def answer_check(
@@ -150,18 +178,34 @@ def answer_check(
     Returns the label's id. Raises SheetError where the cell does not wait for it.
     """
     with atlas.database.write() as connection:
-        found = read_sheet(connection, sheet_id)
-        if found.state != OPEN or label.cell_id not in found.waiting:
-            raise SheetError(
-                f"cell {label.cell_id} does not wait for a check of sheet {sheet_id}",
-                "read the sheet again",
-            )
+        _require_waiting(read_sheet(connection, sheet_id), label.cell_id)
         facts = LabelFacts(shown=BLIND, policy="purity check", sheet_id=sheet_id, seconds=seconds)
         (label_id,) = append_with_facts(connection, atlas, [label], [facts])
         set_verdict(connection, sheet_id, [label.cell_id], PASSED if same else FAILED)
         link_labels(connection, sheet_id, {label.cell_id: label_id})
         count_action(connection, label.author)
         return label_id
+
+
+def skip_check(atlas: Part, sheet_id: int, cell_id: int, author: str, instead: int | None) -> None:
+    """Leave a checked cell without an answer, for later: it is off the sheet and behind all others.
+
+    ``instead`` is another cell of the sheet that is to be looked at singly in its place, None where
+    there is none. Raises SheetError where the cell does not wait for a check.
+    """
+    with atlas.database.write() as connection:
+        _require_waiting(read_sheet(connection, sheet_id), cell_id)
+        set_verdict(connection, sheet_id, [cell_id], SKIPPED)
+        if instead is not None:
+            set_checked(connection, sheet_id, instead, True)
+        put_behind(connection, author, cell_id)
+
+
+def _require_waiting(found: Sheet, cell_id: int) -> None:
+    if found.state != OPEN or cell_id not in found.waiting:
+        raise SheetError(
+            f"cell {cell_id} does not wait for a check of sheet {found.id}", "read the sheet again"
+        )
 
 
 def accept(

@@ -19,6 +19,7 @@ from annotator.sheets.planting import Planter
 from annotator.sheets.pool import Pool, Waiting
 from annotator.sheets.scores import VOTERS, Scores
 from index import sheets as kept
+from index.reviewing import skipped_cells
 from index.sheet_records import FOLDED, Sheet, SheetCell
 
 if TYPE_CHECKING:
@@ -108,7 +109,13 @@ class Maker:
         )
 
     def free(self, author: str, dataset: str | None) -> Scores:
-        """The cells that wait for the author and lie on no open sheet."""
+        """The cells that wait for the author, lie on no open sheet and were not skipped.
+
+        Whoever could not name a cell alone is not asked to name it among many.
+        """
+        return self._waiting(author, dataset).without(set(skipped_cells(self.atlas, author)))
+
+    def _waiting(self, author: str, dataset: str | None) -> Scores:
         taken = kept.reserved(self.atlas, author, self._since())
         return self.pool.scores(dataset).without(taken)
 
@@ -117,7 +124,10 @@ class Maker:
         return max(COLD - self.pool.known(dataset).own, 0)
 
     def first(self, order: str, author: str, dataset: str | None, count: int) -> list[int]:
-        """The first ``count`` cells that wait for the author, by an order of the queue."""
+        """The first ``count`` cells that wait for the author, by an order of the queue.
+
+        Those that the author has skipped come last, the one skipped longest ago first.
+        """
         scores = self.free(author, dataset)
         known = self.pool.known(dataset)
         found = Candidates(
@@ -129,7 +139,11 @@ class Maker:
             counts=Counter(known.codes),
             seed=self.settings.seed,
         )
-        return [int(found.ids[row]) for row in ORDERS[order].rank(found)[:count]]
+        ranked = [int(found.ids[row]) for row in ORDERS[order].rank(found)[:count]]
+        if len(ranked) < count:
+            left = set(self._waiting(author, dataset).ids.tolist())
+            ranked += [cell for cell in skipped_cells(self.atlas, author) if cell in left]
+        return ranked[:count]
 
     def make(self, author: str, dataset: str | None) -> list[int]:
         """Up to ROUND new sheets of different classes; none where none is due. Their ids."""

@@ -23,6 +23,7 @@ from annotator.viewer import Person
 from index import checks
 from index.adaptations import adaptation
 from index.records import CellFilter, NewLabel
+from index.reviewing import skipped_cells
 from index.sheet_records import Accepted, Sheet
 from index.work import answered_by, waiting, waiting_among
 
@@ -92,6 +93,17 @@ class SheetRoom:
         reader.answered(cell_id, done.label_id, code, sheet.id)
         return {"cell": cell_id, "label": done.label_id, "split": not done.same}
 
+    def skip_single(self, person: Person, cell_id: int) -> Document:
+        """Leave a cell of the round for later; another one is checked in the place of a check."""
+        reader = self._desk.reader(person.name)
+        sheets = self.sheets(person)
+        sheet = sheets.checking(person.name, cell_id)
+        if sheet is None:
+            reader.skip(cell_id)
+        else:
+            reader.skip_check(cell_id, sheet.id, sheets.instead(sheet))
+        return {"cell": cell_id}
+
     def accept(
         self,
         person: Person,
@@ -126,7 +138,7 @@ class SheetRoom:
         due = self.sheets(person).round(person.name, dataset)
         return {
             "dataset": dataset,
-            "singles": self._brief(due.singles),
+            "singles": self._singles(person, due.singles),
             "sheets": [self.sheet_document(person, sheet) for sheet in due.sheets],
             "missing": due.missing,
             "needed": COLD,
@@ -185,6 +197,7 @@ class SheetRoom:
             "foreign": every.noticed,
             "checked": every.checked,
             "failed": every.failed,
+            "skipped": every.skipped,
             "catch_rate": round(rate, 3),
             "planted": seen.glanced,
             "noticed": seen.glanced_caught,
@@ -194,6 +207,15 @@ class SheetRoom:
             "target": maker.aim.target,
             "confidence": maker.aim.confidence,
         }
+
+    def _singles(self, person: Person, cell_ids: Sequence[int]) -> list[Document]:
+        """Cells to name alone, with what the reader has done to them: flagged or skipped."""
+        cells = self._desk.whole.cells_by_id(cell_ids)
+        skipped = set(skipped_cells(self._desk.whole, person.name))
+        return [
+            {**each, "flagged": cells[each["id"]].flagged, "skipped": each["id"] in skipped}
+            for each in self._brief(cell_ids)
+        ]
 
     def _brief(self, cell_ids: Sequence[int]) -> list[Document]:
         """Cells for a grid: number and pictures alone. Where a cell is from, or that it has a class

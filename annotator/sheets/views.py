@@ -76,6 +76,13 @@ def single(cell_id: int) -> tuple[Response, int]:
     return jsonify(room().name_single(person(), cell_id, code, seconds_in(sent))), 201
 
 
+@sheets.post(f"{API}/singles/<int:cell_id>/skip")
+def skip_single(cell_id: int) -> Response:
+    """Leave a single cell for later."""
+    desk().atlas.cell(cell_id)
+    return jsonify(room().skip_single(person(), cell_id))
+
+
 @sheets.post(f"{API}/<int:sheet_id>/accept")
 def accept(sheet_id: int) -> tuple[Response, int]:
     """Accept a sheet less what is taken out; when this answers 201 the labels are on disk."""

@@ -130,6 +130,15 @@ class Sheets:
             parts = () if same else self.maker.split(kept.sheet(self._atlas, sheet_id))
             return Checked(label_id, same, tuple(parts))
 
+    def instead(self, sheet: Sheet) -> int | None:
+        """The cell to look at singly in the place of a check that is skipped, drawn at random among
+        those that could have been drawn for it; None where no other is left."""
+        left = [cell for cell in sheet.open_cells if cell.draft is None]
+        some = [cell.cell_id for cell in left if cell.sure] or [cell.cell_id for cell in left]
+        checked = sum(cell.checked for cell in sheet.cells)
+        draw = np.random.default_rng((self.maker.settings.seed, sheet.id, checked))
+        return int(draw.choice(some)) if some else None
+
     def accept(
         self, sheet_id: int, author: str, out: Mapping[int, str | None], *,
         blocked: Iterable[int] = (), seconds: float | None = None,

@@ -42,6 +42,7 @@ from index.sheet_records import (
     OPEN,
     PASSED,
     SHOWN,
+    SKIPPED,
     SPLIT,
     UNDONE,
     Sheet,
@@ -242,6 +243,17 @@ class Undoing(RuleBasedStateMachine):
         elif not same:
             kept.split(self.atlas, sheet.id, [])
 
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data())
+    def skip_a_purity_check(self, data: st.DataObject) -> None:
+        sheet = kept.sheet(self.atlas, data.draw(st.sampled_from(self.waiting)))
+        cell = data.draw(st.sampled_from(sheet.waiting))
+        instead = data.draw(st.sampled_from([None, *(each.cell_id for each in sheet.open_cells)]))
+        if cell in open_checks(self.atlas, "ann"):
+            self.judged.append((cell, RUNNER_UP, None))
+        self.did(self.reader.skip_check(cell, sheet.id, instead))
+        self.skipped.add(cell)
+
     @property
     def waiting(self) -> list[int]:
         """The open sheets that wait for an answer to a check."""
@@ -343,12 +355,16 @@ class Undoing(RuleBasedStateMachine):
     def sheets_are_as_their_checks_say(self) -> None:
         answers = {(a.sheet_id, a.cell_id): a for a in self.done if a.kind == "label"}
         given = {action.label_id for action in answers.values()}
+        left = {(a.sheet_id, a.cell_id): a for a in self.done if a.kind == "skip"}
         for number, split_by in self.checked.items():
             sheet = kept.sheet(self.atlas, number)
-            for cell in sheet.cells:
+            more = {each for key, a in left.items() if key[0] == number for each in a.cells}
+            for place, cell in enumerate(sheet.cells):
                 answer = answers.get((number, cell.cell_id))
                 same = answer is not None and answer.class_code == sheet.class_code
-                assert cell.verdict == (None if answer is None else PASSED if same else FAILED)
+                skipped = SKIPPED if (number, cell.cell_id) in left else None
+                assert cell.verdict == (skipped if answer is None else PASSED if same else FAILED)
+                assert cell.checked == (place < 2 or cell.cell_id in more)
             failed = any(cell.verdict == FAILED for cell in sheet.cells)
             there = split_by is None or split_by in given
             assert sheet.state == (SPLIT if failed else OPEN if there else UNDONE)
@@ -357,7 +373,9 @@ class Undoing(RuleBasedStateMachine):
             verdict: sum(each.cells for each in outcomes if each.verdict == verdict)
             for verdict in (PASSED, FAILED)
         }
-        assert sum(counted.values()) == sum(number is not None for number, _ in answers)
+        named = set(self.own)
+        skipped = sum(key[1] in named and key[0] is not None for key in left)
+        assert sum(counted.values()) == skipped + sum(key[0] is not None for key in answers)
 
     @invariant()
     def the_atlas_is_the_replay_of_its_log(self) -> None:

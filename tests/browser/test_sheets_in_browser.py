@@ -129,6 +129,56 @@ def test_a_sheet_by_keyboard_alone_then_undone(at_sheets, look) -> None:
         seen.wait_for("#status", words)
 
 
+def test_a_single_cell_is_flagged_skipped_and_searched_by_key(at_sheets, look) -> None:
+    seen = look(f"{at_sheets.address}sheets")
+    seen.page.locator("#single:not([hidden])").wait_for()
+    cell = shown_cell(seen)
+    seen.press("f")
+    seen.wait_for("#status", f"Cell {cell} is flagged.")
+    assert seen.page.locator("#flag-mark").is_visible()
+    assert seen.page.get_attribute("#flag", "aria-pressed") == "true"
+    source = seen.page.get_attribute("#single-picture", "src")
+    seen.press("s")
+    seen.wait_for("#status", f"Skipped cell {cell}: it comes back after all others.")
+    seen.page.wait_for_timeout(1500)
+    assert shown_cell(seen) != cell
+    seen.press("u")  # shows it again, still flagged
+    seen.wait_for("#status", "Undone.")
+    assert seen.page.get_attribute("#single-picture", "src") == source
+    assert seen.page.locator("#flag-mark").is_visible()
+    seen.page.wait_for_timeout(1500)
+    seen.press("/")
+    seen.page.keyboard.type("neutro", delay=20)
+    seen.press("Enter")
+    seen.wait_for("#status", "Saved: neutrophil.")
+    with Atlas.open(at_sheets.atlas) as atlas:
+        assert atlas.present_of([cell]) == {cell: "neutrophil"}
+        assert atlas.cell(cell).flagged
+
+
+def test_whoever_cannot_name_what_is_left_may_leave_it(
+    sheet_folder, tmp_path, start_annotator, look
+) -> None:
+    def name_most(path: Path) -> None:
+        with Atlas.open(path) as atlas:
+            left = [cell for cell in atlas.cell_ids().tolist() if not atlas.history(cell)]
+            atlas.add_labels([NewLabel(c, true_class(c), "bea", "single") for c in left[:-2]])
+
+    there = start_annotator(sheet_folder / "atlas", tmp_path, first=name_most)
+    seen = look(f"{there.address}sheets")
+    for _ in range(2):
+        seen.page.locator("#single:not([hidden])").wait_for()
+        before = shown_cell(seen)
+        seen.press("s")
+        seen.wait_for("#status", f"Skipped cell {before}")
+        seen.page.wait_for_timeout(1500)
+    seen.wait_for("#stage-title", "Nothing else is left")
+    seen.page.get_by_role("button", name="Show them again").click()
+    seen.wait_for("#stage-words", "You skipped this one before.")
+    seen.press(KEYS[true_class(shown_cell(seen))])
+    seen.wait_for("#status", "Saved")
+
+
 def test_shift_and_a_frame_take_many_out(at_sheets, look) -> None:
     seen = look(f"{at_sheets.address}sheets")
     name_singles(seen)

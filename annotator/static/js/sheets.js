@@ -5,17 +5,21 @@ import { get, post } from "./api.js";
 import { Choices } from "./choices.js";
 import { byId, drawn, thousands } from "./dom.js";
 import { plural, text } from "./language.js";
+import { Search } from "./search.js";
 import { SheetGrid } from "./sheet_grid.js";
 import { showPromise } from "./sheet_promise.js";
+import { Singles } from "./sheet_single.js";
 
 const start = JSON.parse(byId("start").textContent);
 const choices = new Choices(start.classes, (code) => choose(code));
+const search = new Search(start.classes, (code) => choose(code));
+const singles = new Singles();
 const grid = new SheetGrid(byId("grid"), choices.byCode, () => showAccept());
 
 const LOOK_AGAIN = 4000; // milliseconds between questions whether proposals have moved
-const PARTS = ["single", "grid", "accept", "unfold", "drop", "folded-words", "choose-class"];
+const PARTS = ["single", "grid", "accept", "unfold", "drop", "folded-words", "choose-class", "skip",
+  "flag", "again"];
 
-let singles = []; // cells still to be named alone, the first is shown
 let missing = 0; // how many more are to be named before the first sheet
 let ahead = 0; // sheets that follow the single cells
 let sheet = null; // the sheet that is shown, or null
@@ -82,13 +86,15 @@ async function openSelection(code) {
 function show(round, again = null) {
   byId("left").textContent = text("{n} cells wait for a label", { n: thousands(round.left) });
   showPromise(byId("promise"), byId("slowed"), round.promise);
-  singles = again
-    ? [again, ...round.singles.filter((cell) => cell.id !== again.id)]
-    : round.singles;
+  singles.take(round.singles, again);
   missing = round.missing;
   ahead = round.sheets.length;
   sheet = null;
-  if (singles.length) {
+  if (singles.leftOver) {
+    stage(["again"], text("Nothing else is left"), plural(
+      "{n} cell that you skipped has no label. It may stay so.",
+      "{n} cells that you skipped have no label. They may stay so.", singles.cells.length));
+  } else if (singles.cell) {
     showSingle();
   } else if (round.sheets.length) {
     showSheet(round.sheets[0], round.sheets.length);
@@ -112,19 +118,17 @@ function stage(parts, title, words) {
 }
 
 function showSingle() {
-  const [cell, next] = singles;
-  byId("single-picture").src = cell.picture;
-  if (next) {
-    new Image().src = next.picture;
-  }
+  singles.show();
   const words = missing
     ? plural("{n} typical cell to name before the first sheet.",
         "{n} typical cells to name before the first sheet.", missing)
     : ahead
       ? plural("{n} cell alone, then the sheet.", "{n} cells alone, then the sheets.",
-          singles.length)
-      : text("Nothing sure can be said of these: name them one by one.");
-  stage(["single"], text("What is this cell?"), words);
+          singles.cells.length)
+      : singles.cell.skipped
+        ? text("You skipped this one before. Name it if you can, or leave it.")
+        : text("Nothing sure can be said of these: name them one by one.");
+  stage(["single", "skip", "flag"], text("What is this cell?"), words);
   byId("keys-words").textContent = text("A key names the cell that is shown.");
 }
 
@@ -174,27 +178,51 @@ function choose(code) {
     act(() => openSelection(code));
   } else if (sheet) {
     grid.correct(code);
-  } else if (singles.length) {
+  } else if (!byId("single").hidden) {
     nameSingle(code);
   }
 }
 
 const nameSingle = (code) =>
   act(async () => {
-    const [cell, ...rest] = singles;
-    const answer = await post(`/sheets/singles/${cell.id}`, { class: code, seconds: seconds() });
+    const answer = await singles.name(code, seconds());
     const name = choices.byCode.get(code).name.toLowerCase();
     say(answer.split
       ? text("Saved: {name}. A check failed, so its sheet is split.", { name })
       : text("Saved: {name}.", { name }), "good");
-    if (rest.length && !answer.split) {
-      singles = rest;
-      missing = Math.max(0, missing - 1);
-      showSingle();
-      return;
-    }
-    await goOn();
+    missing = Math.max(0, missing - 1);
+    await after(answer.split);
   });
+
+/** After one single cell the next, or what comes once all are through. */
+async function after(anew = false) {
+  if (singles.cell && !anew) {
+    showSingle();
+  } else {
+    await goOn();
+  }
+}
+
+const skip = () =>
+  act(async () => {
+    const id = await singles.skip();
+    say(text("Skipped cell {id}: it comes back after all others.", { id }));
+    await after();
+  });
+
+const flag = () =>
+  act(async () => {
+    const cell = await singles.flag();
+    say(cell.flagged
+      ? text("Cell {id} is flagged.", { id: cell.id })
+      : text("Cell {id} is no longer flagged.", { id: cell.id }), "good");
+  });
+
+/** Show once more the cells that were skipped and are all there is. */
+const again = () => {
+  singles.passed.clear();
+  showSingle();
+};
 
 const accept = () =>
   act(async () => {
@@ -237,7 +265,8 @@ const undo = () =>
   act(async () => {
     const answer = await post("/undo");
     say(undone(answer), answer.split_stays ? "bad" : "good");
-    await goOn(answer.done.kind === "label" ? answer.cell : null);
+    const { kind } = answer.done;
+    await goOn(["label", "skip"].includes(kind) ? answer.cell : kind === "sheet" ? null : singles.cell);
   });
 
 const drop = () =>
@@ -293,12 +322,17 @@ const help = () => {
 const COMMANDS = {
   Enter: () => sheet && accept(),
   ".": () => sheet?.folded && !grid.unfolded && unfold(),
-  s: () => sheet && drop(),
+  s: () => (sheet ? drop() : !byId("skip").hidden && skip()),
+  f: () => !byId("flag").hidden && flag(),
+  "/": () => search.open(),
   u: undo,
   "?": help,
 };
 
 document.addEventListener("keydown", (event) => {
+  if (event.target.closest("input, select, textarea")) {
+    return;
+  }
   const letter = event.key.toLowerCase();
   if ((event.ctrlKey || event.metaKey) && !event.altKey && "zy".includes(letter)) {
     event.preventDefault();
@@ -326,7 +360,9 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-for (const [id, action] of Object.entries({ accept, undo, drop, unfold, "help-open": help })) {
+for (const [id, action] of Object.entries({
+  accept, undo, drop, unfold, skip, flag, again, "help-open": help,
+})) {
   byId(id).addEventListener("click", (event) => {
     if (event.detail) {
       event.currentTarget.blur(); // after the mouse, the keys belong to the sheet again
