@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -15,12 +15,15 @@ from annotator.problems import AnnotatorError, BadRequestError
 from annotator.queues import ORDERS, Candidates
 from annotator.sheets.forming import form, gathered, halves, ready
 from annotator.sheets.plan import CATCH_RATE, PAGE, SMALLEST, Aim, Plan, Record, plan
-from annotator.sheets.planting import Planter
+from annotator.sheets.planting import Planter, Planting
 from annotator.sheets.pool import Pool, Waiting
 from annotator.sheets.scores import VOTERS, Scores
 from index import sheets as kept
+from index.exploring import Selection, selection
+from index.moment import now
 from index.reviewing import skipped_cells
 from index.sheet_records import FOLDED, Sheet, SheetCell
+from index.sheet_selections import begun_selection, placed
 
 if TYPE_CHECKING:
     from index.atlas import Atlas
@@ -166,36 +169,76 @@ class Maker:
         return kept.make(self.atlas, made)
 
     def select(
-        self, author: str, dataset: str | None, cell_ids: Sequence[int], code: str | None
-    ) -> int:
-        """A sheet of the first of ``cell_ids`` that wait for the author; its id.
+        self, author: str, dataset: str | None, chosen: Selection, code: str | None = None
+    ) -> list[int]:
+        """Sheets of those of a selection that wait for the author; their ids.
 
-        ``code`` None takes the class that most of them are proposed as. Every cell is displayed.
-        Raises BadRequestError where none waits, or where nothing says which class it may be.
+        PAGE cells at most on each, ROUND sheets at a time; the rest comes with ``follow``. ``code``
+        None takes the class that the selection names, else on each sheet the one that most of its
+        cells are proposed as. Every cell is displayed. Raises BadRequestError where none waits, or
+        NoClassError where nothing says which class it may be.
         """
-        taken = kept.reserved(self.atlas, author, self._since())
-        waiting = self.pool.waiting(dataset)
-        wanted = [cell for cell in cell_ids if cell in waiting and cell not in taken]
-        scores = self._proposable(self.pool.judge(wanted[:PAGE], dataset))
-        if not len(scores):
+        made = self._of_selection(author, dataset, chosen, code or chosen.class_code, set())
+        if not made:
             raise BadRequestError(
                 "none of the cells selected waits for a label of yours",
                 "select cells that are not labelled yet",
             )
-        if code is None:
-            if not scores.classes:
-                raise NoClassError(
-                    "nothing is labelled yet, so no class can be proposed for the cells selected",
-                    "say which class they are, or name some cells singly first",
-                )
-            code = scores.classes[int(np.bincount(scores.top).argmax())]
-        wanted_plan = self.plan(author, code, dataset)
-        draw = np.random.default_rng((self.settings.seed, len(scores), int(scores.ids[0])))
-        cells = gathered(scores, code, wanted_plan, self.aim, draw)
-        if len(cells) >= SMALLEST:  # among a few that were picked by hand one more is conspicuous
-            cells = self._planter.begin(author, dataset, draw).on(cells, code, scores, wanted_plan)
-        by = self.pool.log(scores, dataset)
-        return kept.make(self.atlas, [self._sheet(author, dataset, code, cells, by)])[0]
+        return made
+
+    def follow(self, author: str, dataset: str | None) -> list[int]:
+        """The next sheets of the selection that the author began; none where all were made."""
+        begun = begun_selection(self.atlas, author, dataset)
+        if begun is None:
+            return []
+        chosen = selection(self.atlas, begun)
+        ever = placed(self.atlas, author, begun).ever
+        if ever.issuperset(chosen.cell_ids):
+            return []
+        return self._of_selection(author, dataset, chosen, chosen.class_code, set(ever))
+
+    def coming(self, author: str, dataset: str | None, chosen: Selection) -> tuple[int, int]:
+        """How many cells of a selection wait on a sheet or for one, and how many will be on none:
+        they have a label, lie on another sheet, or nothing can be proposed for them."""
+        there = placed(self.atlas, author, chosen.id)
+        free = self.pool.embedded(dataset) - there.ever
+        free -= kept.reserved(self.atlas, author, self._since())
+        left = len(free.intersection(chosen.cell_ids))
+        return len(there.waiting) + left, len(chosen.cell_ids) - len(there.ever) - left
+
+    def _of_selection(
+        self, author: str, dataset: str | None, chosen: Selection, code: str | None, done: set[int]
+    ) -> list[int]:
+        done = done | kept.reserved(self.atlas, author, self._since())
+        waiting = self.pool.embedded(dataset) - done
+        allowed = set(self.settings.proposable([c for c in chosen.cell_ids if c in waiting]))
+        left = [cell for cell in chosen.cell_ids if cell in allowed]
+        wanted, made = now(), []
+        planting: Planting | None = None
+        for part in np.array_split(np.array(left), -(-len(left) // PAGE) or 1)[:ROUND]:
+            scores = self.pool.judge(part.tolist(), dataset)
+            if not len(scores):
+                continue
+            of_class = code or self._likeliest(scores)
+            wanted_plan = self.plan(author, of_class, dataset)
+            draw = np.random.default_rng((self.settings.seed, len(scores), int(scores.ids[0])))
+            cells = gathered(scores, of_class, wanted_plan, self.aim, draw)
+            if len(cells) >= SMALLEST:  # among a few picked by hand one more is conspicuous
+                planting = planting or self._planter.begin(author, dataset, draw)
+                cells = planting.on(cells, of_class, scores, wanted_plan)
+            by = self.pool.log(scores, dataset)
+            sheet = self._sheet(author, dataset, of_class, cells, by)
+            made.append(replace(sheet, wanted=wanted, selection_id=chosen.id))
+        return kept.make(self.atlas, made)
+
+    @staticmethod
+    def _likeliest(scores: Scores) -> str:
+        if not scores.classes:
+            raise NoClassError(
+                "nothing is labelled yet, so no class can be proposed for the cells selected",
+                "say which class they are, or name some cells singly first",
+            )
+        return scores.classes[int(np.bincount(scores.top).argmax())]
 
     def split(self, sheet: Sheet) -> list[int]:
         """Two smaller sheets in the place of one whose check failed; the ids of what is left."""

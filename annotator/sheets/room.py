@@ -12,6 +12,7 @@ from annotator.actions import Shown
 from annotator.adapting.telling import resting
 from annotator.checks import vigilance
 from annotator.documents import named
+from annotator.explore.selections import origin_words
 from annotator.offering import check_may_label, conditions
 from annotator.pictures import picture_names
 from annotator.policy import is_shown
@@ -22,6 +23,7 @@ from annotator.sights import View
 from annotator.viewer import Person
 from index import checks
 from index.adaptations import adaptation
+from index.exploring import selection
 from index.records import CellFilter, NewLabel
 from index.reviewing import skipped_cells
 from index.sheet_records import Accepted, Sheet
@@ -162,9 +164,23 @@ class SheetRoom:
             "target": sheet.target,
             "confidence": sheet.confidence,
             "part": sheet.parent_id is not None,
+            "selection": self._selection(person, sheet),
             "rests": resting(
                 adaptation(self._desk.whole, sheet.adaptation_id) if sheet.adaptation_id else None
             ),
+        }
+
+    def _selection(self, person: Person, sheet: Sheet) -> Document | None:
+        """Of what selection a sheet is: from where, its cells to come, and those on no sheet."""
+        if sheet.selection_id is None:
+            return None
+        chosen = selection(self._desk.whole, sheet.selection_id)
+        coming, elsewhere = self.sheets(person).maker.coming(person.name, sheet.dataset, chosen)
+        undecided = sum(c.planted is None and c.verdict is None for c in sheet.cells)
+        return {
+            "words": origin_words(chosen),
+            "follow": coming - undecided,
+            "elsewhere": elsewhere,
         }
 
     def folded_document(self, sheet: Sheet) -> list[Document]:

@@ -47,13 +47,12 @@ def seconds_in(sent: Mapping[str, Any]) -> float | None:
 
 @sheets.get("/sheets")
 def page() -> str:
-    """The sheets, or with ``selection`` a sheet of cells that were selected elsewhere."""
+    """The sheets, or with ``selection`` those of cells that were selected elsewhere."""
     wanted = request.args.get("selection")
     chosen = selection(desk().atlas, wanted) if wanted else None
     return render_template(
         "sheets.html",
         start={"classes": classes(), "selection": chosen.id if chosen else None},
-        selection=chosen,
         # That nothing is labelled yet is what the page itself begins with.
         notices=[each for each in desk().notices() if each.type != "no_references"],
     )
@@ -154,7 +153,7 @@ def folded(sheet_id: int) -> Response:
 
 @sheets.post(f"{API}/selection")
 def select() -> tuple[Response, int]:
-    """Make a sheet of cells selected elsewhere."""
+    """Make sheets of cells selected elsewhere."""
     sent = body()
     wanted = optional_text(sent, "selection")
     if not wanted:
@@ -166,8 +165,8 @@ def select() -> tuple[Response, int]:
         .maker.select(
             person().name,
             reader().queue.dataset,
-            chosen.cell_ids,
-            class_in(sent) or chosen.class_code,
+            chosen,
+            class_in(sent),
         )
     )
-    return jsonify(sheet=made), 201
+    return jsonify(sheet=made[0], sheets=made), 201

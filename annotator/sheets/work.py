@@ -56,11 +56,14 @@ class Sheets:
     # looking --------------------------------------------------------------------------------
 
     def round(self, author: str, dataset: str | None) -> Round:
-        """The author's open sheets; where there is none, new ones, and none where none is due."""
+        """The author's open sheets; where there is none, new ones, and none where none is due.
+
+        What is left of a selection comes before sheets of what waits.
+        """
         with self._lock:
             found = self._open(author, dataset)
             if not found:
-                made = self.maker.make(author, dataset)
+                made = self.maker.follow(author, dataset) or self.maker.make(author, dataset)
                 found = [kept.sheet(self._atlas, each) for each in made]
             if found:
                 return Round(tuple(found), self._mixed(author, found, dataset))

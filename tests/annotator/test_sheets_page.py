@@ -223,6 +223,7 @@ def test_a_selection_opens_as_a_sheet(many) -> None:
     assert "Sheets" in many.get(chosen["sheet"]).text
     sent = {"selection": chosen["id"], "class": "lymphocyte"}
     made = many.post("/api/v1/sheets/selection", sent, 201).json["sheet"]
+    assert many.get("/api/v1/sheets/round").json["sheets"][0]["id"] == made
     sheets = {s["id"]: s for s in many.get("/api/v1/sheets/round").json["sheets"]}
     assert sheets[made]["class"]["code"] == "lymphocyte"
 

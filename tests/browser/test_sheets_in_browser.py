@@ -211,6 +211,29 @@ def test_a_pending_sheet_survives_the_end_of_the_server(at_sheets, look) -> None
     seen.forgive("ERR_CONNECTION_REFUSED", "Failed to load resource")
 
 
+def test_a_selection_opens_first_under_its_origin(at_sheets, look) -> None:
+    seen = look(f"{at_sheets.address}sheets")
+    name_singles(seen)
+    with Atlas.open(at_sheets.atlas) as atlas:
+        first, *others = kept.open_sheets(atlas, "ann")
+        for sheet in others:
+            kept.drop(atlas, sheet.id)
+        lying = {cell.cell_id for cell in first.cells}
+        free = [c for c in atlas.cell_ids().tolist() if not atlas.history(c) and c not in lying]
+    seen.page.evaluate(
+        """async (cells) => {
+          const { openSheet } = await import("/static/js/open_sheet.js");
+          await openSheet(cells, { origin: "map", title: "Lasso on the map" });
+        }""",
+        free[:7],
+    )
+    seen.page.wait_for_url("**/sheets")
+    seen.page.locator("#single:not([hidden])").wait_for()
+    seen.wait_for("#stage-words", "Then: Lasso on the map, 7 cells.")
+    name_singles(seen)
+    seen.wait_for("#stage-title", "Lasso on the map, 7 cells. ")
+
+
 def test_a_fresh_label_moves_proposals_and_nothing_else(at_sheets, look) -> None:
     """Labels given elsewhere make cells of the sheet be proposed as another class: they are
     unticked where they stand, and nothing on the page shifts."""

@@ -9,6 +9,7 @@ import { Search } from "./search.js";
 import { SheetGrid } from "./sheet_grid.js";
 import { showPromise } from "./sheet_promise.js";
 import { Singles } from "./sheet_single.js";
+import { sheetWords } from "./sheet_words.js";
 
 const start = JSON.parse(byId("start").textContent);
 const choices = new Choices(start.classes, (code) => choose(code));
@@ -22,11 +23,12 @@ const PARTS = ["single", "grid", "accept", "unfold", "drop", "folded-words", "ch
 
 let missing = 0; // how many more are to be named before the first sheet
 let ahead = 0; // sheets that follow the single cells
+let of = null; // the selection that the first of them is made of, in words
 let sheet = null; // the sheet that is shown, or null
 let busy = false;
 let shownAt = 0;
 let state = ""; // of the proposals, as the server names it
-let selection = start.selection; // cells selected elsewhere that are still to become a sheet
+let selection = start.selection; // cells selected elsewhere that are still to become sheets
 
 // Saying things ---------------------------------------------------------------------------------
 
@@ -89,6 +91,7 @@ function show(round, again = null) {
   singles.take(round.singles, again);
   missing = round.missing;
   ahead = round.sheets.length;
+  of = round.sheets[0]?.selection?.words ?? null;
   sheet = null;
   if (singles.leftOver) {
     stage(["again"], text("Nothing else is left"), plural(
@@ -119,6 +122,7 @@ function stage(parts, title, words) {
 
 function showSingle() {
   singles.show();
+  const follows = of ? ` ${text("Then: {selection}.", { selection: of })}` : "";
   const words = missing
     ? plural("{n} typical cell to name before the first sheet.",
         "{n} typical cells to name before the first sheet.", missing)
@@ -128,7 +132,7 @@ function showSingle() {
       : singles.cell.skipped
         ? text("You skipped this one before. Name it if you can, or leave it.")
         : text("Nothing sure can be said of these: name them one by one.");
-  stage(["single", "skip", "flag"], text("What is this cell?"), words);
+  stage(["single", "skip", "flag"], text("What is this cell?"), words + follows);
   byId("keys-words").textContent = text("A key names the cell that is shown.");
 }
 
@@ -145,17 +149,9 @@ function showSheet(next, many) {
       sheet.folded);
     byId("unfold-words").textContent = plural("Show {n} more", "Show {n} more", sheet.folded);
   }
-  const words = [plural("{n} cell. Untick what is something else.",
-    "{n} cells. Untick what is something else.", sheet.cells.length)];
-  if (sheet.part) {
-    words.push(text("Part of a sheet that was split, because a check of it failed."));
-  }
-  if (many > 1) {
-    words.push(plural("{n} more sheet follows.", "{n} more sheets follow.", many - 1));
-  }
-  words.push(`${sheet.rests.words}.`);
-  stage(parts, text("{name}: all of these?", { name: sheet.class.name }),
-    words.join(" "));
+  const title = text("{name}: all of these?", { name: sheet.class.name });
+  stage(parts, sheet.selection ? `${sheet.selection.words}. ${title}` : title,
+    sheetWords(sheet, many));
   byId("keys-words").textContent = text("A key gives the cell you are on another class.");
   showAccept();
   grid.focus();
