@@ -44,14 +44,15 @@ class Shown:
 
 @dataclass(frozen=True)
 class Action:
-    """One thing done: ``kind`` is label, sheet, check, skip, flag or unflag.
+    """One thing done: ``kind`` is label, sheet, rename, check, skip, flag or unflag.
 
     ``label_id`` and ``class_code`` are those of a label, ``before`` whether a cell that was
     flagged or unflagged had a flag before. ``check`` is the check that an answer was to (of kind
     "check" no label was kept), ``newer`` the labels of others that the reader did not know of.
     ``sheet_id`` is the sheet accepted, of which ``cell_id`` is one cell and ``cells`` are those
     labelled; or the sheet of which a label answered a check, or of which a check was skipped: then
-    ``cells`` is the one that is checked in its place.
+    ``cells`` is the one that is checked in its place; or the sheet that was renamed, by which the
+    sheet ``part`` was made.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class Action:
     newer: tuple[int, ...] = ()
     sheet_id: int | None = None
     cells: tuple[int, ...] = ()
+    part: int | None = None
 
 
 class Reader:
@@ -170,6 +172,12 @@ class Reader:
             first = cells[0] if cells else one or 0
             return self._did(Action("sheet", first, sheet_id=sheet_id, cells=tuple(cells)))
 
+    def renamed(self, sheet_id: int, part: int, one: int) -> Action:
+        """All cells of a sheet are of another class: the sheet ``part`` proposes them as that.
+        ``one`` is any of them."""
+        with self._lock:
+            return self._did(Action("rename", one, sheet_id=sheet_id, part=part))
+
     def undo(self) -> Action:
         """Take back the last thing done and return it. Raises NothingToUndoError."""
         with self._lock:
@@ -182,6 +190,10 @@ class Reader:
                 sheet_undo.undo(self._atlas, action.sheet_id, self.author)
                 self.labelled = max(0, self.labelled - len(action.cells))
                 self.queue.release(action.cells)
+            elif action.kind == "rename":
+                self._done.pop()  # where it cannot be taken back, what was before it still can
+                sheet_undo.undo_rename(self._atlas, action.sheet_id or 0, action.part or 0)
+                self._done.append(action)
             elif action.kind == "skip" and action.sheet_id is not None:
                 instead = next(iter(action.cells), None)
                 sheet_undo.undo_skip(self._atlas, action.sheet_id, action.cell_id, instead)
@@ -220,6 +232,8 @@ class Reader:
             elif action.kind == "sheet" and action.sheet_id is not None:
                 sheet_undo.redo(self._atlas, action.sheet_id, self.author)
                 self._settle_all(action.cells)
+            elif action.kind == "rename":
+                sheet_undo.redo_rename(self._atlas, action.sheet_id or 0, action.part or 0)
             elif action.kind == "skip":
                 self._skip_again(action)
                 self.queue.skip(action.cell_id)

@@ -61,7 +61,8 @@ class Sheet:
     ``catch_rate`` the share of foreign cells that the reader was taken to notice at a glance.
     ``adaptation_id`` is the entry in the log of adaptations of the one that had a part in the
     proposals, None where neighbours alone made them. ``wanted`` is when the reader last asked for
-    this very sheet, ``selection_id`` the selection that it was made of.
+    this very sheet, ``selection_id`` the selection that it was made of. ``said``: its class is the
+    word of a reader, whatever is proposed.
     """
 
     class_code: str
@@ -80,6 +81,7 @@ class Sheet:
     adaptation_id: int | None = None
     wanted: str | None = None
     selection_id: str | None = None
+    said: bool = False
 
     @property
     def waiting(self) -> tuple[int, ...]:

@@ -32,7 +32,7 @@ def read_sheet(connection: Connection, sheet_id: int) -> Sheet:
 def insert_sheet(connection: Connection, sheet: Sheet) -> int:
     """Write a new open sheet; its id."""
     names = ("class_code", "author", "dataset", "model_id", "target", "confidence", "catch_rate",
-             "parent_id", "adaptation_id", "wanted", "selection_id")  # fmt: skip
+             "parent_id", "adaptation_id", "wanted", "selection_id", "said")  # fmt: skip
     row = {name: getattr(sheet, name) for name in names}
     made = connection.execute(
         insert(batches).values(**row, state=OPEN, made=now()).returning(batches.c.id)
@@ -79,12 +79,17 @@ def link_labels(connection: Connection, sheet_id: int, by_cell: Mapping[int, int
         )
 
 
-def put_drafts(connection: Connection, found: Sheet, out: Mapping[int, str | None]) -> None:
-    """Keep what the reader gave each cell of a sheet in place of what a former acceptance did."""
-    mine = members.c.sheet_id == found.id
-    former = {"was": None, "draft": None}
-    connection.execute(update(members).where(mine).values(**former))
+def forget_former(connection: Connection, sheet_id: int) -> None:
+    """Let an acceptance that was taken back be of no account any more."""
+    mine = members.c.sheet_id == sheet_id
+    connection.execute(update(members).where(mine).values(was=None))
     connection.execute(update(members).where(mine, ~members.c.checked).values(label_id=None))
+
+
+def put_drafts(connection: Connection, found: Sheet, out: Mapping[int, str | None]) -> None:
+    """Keep what the reader gave each cell of a sheet: a class or OUT to those taken out."""
+    mine = members.c.sheet_id == found.id
+    connection.execute(update(members).where(mine).values(draft=None))
     rows = [
         {"of_cell": cell.cell_id, "given": out[cell.cell_id] or OUT}
         for cell in found.cells

@@ -34,7 +34,8 @@ PLANTED = ("ALTER TABLE sheet_cells ADD COLUMN planted TEXT REFERENCES classes(c
 ADAPTED = ("ALTER TABLE sheet_batches ADD COLUMN adaptation_id INTEGER REFERENCES adaptations(id)",)
 # What of a sheet is kept when its acceptance is taken back, and what brings a sheet to the front.
 # `was` is the verdict that was taken back, `draft` what the reader gave the cell: a class, or ''
-# for out; `wanted` when a reader asked for this very sheet. Two verdicts are new: a check that was
+# for out; `wanted` when a reader asked for this very sheet, `said` whether
+# its class is the word of a reader. Two verdicts are new: a check that was
 # skipped, and a cell that the program took out, so the table is made anew.
 KEPT_WHEN_UNDONE = (
     """CREATE TABLE sheet_cells_new (
@@ -54,6 +55,7 @@ KEPT_WHEN_UNDONE = (
     "ALTER TABLE sheet_cells_new RENAME TO sheet_cells",
     "CREATE INDEX sheet_cells_cell ON sheet_cells (cell_id)",
     "ALTER TABLE sheet_batches ADD COLUMN wanted TEXT",
+    "ALTER TABLE sheet_batches ADD COLUMN said BOOLEAN NOT NULL DEFAULT 0",
     "ALTER TABLE sheet_batches ADD COLUMN selection_id TEXT REFERENCES explore_selections(id)",
 )
 
@@ -74,6 +76,7 @@ batches = Table(
     Column("decided", Text),
     Column("adaptation_id", Integer, ForeignKey("adaptations.id")),
     Column("wanted", Text),
+    Column("said", Boolean),
     Column("selection_id", Text, ForeignKey("explore_selections.id")),
 )
 members = Table(

@@ -19,6 +19,7 @@ from index.sheet_records import (
     PASSED,
     SKIPPED,
     SPLIT,
+    TAKEN_OUT,
     UNDONE,
     Sheet,
     SheetError,
@@ -84,6 +85,37 @@ def redo_answer(atlas: Part, sheet_id: int, cell_id: int, back: AnswerBack, auth
             set_state(connection, sheet_id, SPLIT)
             for part in back.parts:
                 set_state(connection, part, OPEN)
+
+
+def undo_rename(atlas: Part, sheet_id: int, part: int) -> None:
+    """Close the sheet ``part`` that was made by renaming another, and open that as it was.
+
+    Raises SheetError where the new one was worked on.
+    """
+    with atlas.database.write() as connection:
+        if not _untouched(read_sheet(connection, part)):
+            raise SheetError(
+                f"sheet {part} was worked on since it was renamed", "go on with that sheet"
+            )
+        found = read_sheet(connection, sheet_id)
+        wrong = [cell.cell_id for cell in found.cells if cell.verdict == TAKEN_OUT]
+        set_verdict(connection, sheet_id, wrong, None)
+        set_state(connection, part, UNDONE)
+        set_state(connection, sheet_id, OPEN)
+        want(connection, sheet_id)
+
+
+def redo_rename(atlas: Part, sheet_id: int, part: int) -> None:
+    """Rename a sheet anew as it was. Raises SheetError unless that was taken back."""
+    with atlas.database.write() as connection:
+        found, new = read_sheet(connection, sheet_id), read_sheet(connection, part)
+        if (found.state, new.state) != (OPEN, UNDONE):
+            raise SheetError(f"sheet {sheet_id} is {found.state}", "read the sheet again")
+        wrong = [c.cell_id for c in new.cells if c.draft is None and c.planted is None]
+        set_verdict(connection, sheet_id, wrong, TAKEN_OUT)
+        set_state(connection, sheet_id, SPLIT)
+        set_state(connection, part, OPEN)
+        want(connection, part)
 
 
 def undo_skip(atlas: Part, sheet_id: int, cell_id: int, instead: int | None) -> None:

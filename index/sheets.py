@@ -16,6 +16,7 @@ from index.checks import SHEET, count_action, note
 from index.facts import BLIND, WITH_PROPOSAL, LabelFacts, append_with_facts
 from index.filters import among
 from index.labelling import standing, taken_back, votes_of
+from index.moment import now
 from index.part import Part
 from index.records import Label, NewLabel
 from index.reviewing import put_behind
@@ -40,6 +41,7 @@ from index.sheet_records import (
     SheetError,
 )
 from index.sheet_rows import (
+    forget_former,
     insert_sheet,
     link_labels,
     put_drafts,
@@ -125,11 +127,13 @@ def outcomes(atlas: Part, dataset: str | None) -> list[Outcome]:
     """What became of the cells of sheets of a data set (None: of those over all data sets).
 
     A check counts once it is answered, the rest once the sheet is accepted; sheets taken back do
-    not count. A check that was skipped counts as answered once its reader has named the cell after
-    all, wherever that was.
+    not count. Of a sheet whose cells are all of another class the sure ones were foreign; the
+    others count for nothing, as none of them was kept. A check that was skipped counts as answered
+    once its reader has named the cell after all, wherever that was.
     """
     decided = batches.c.state == ACCEPTED
     checked = batches.c.state.in_((OPEN, ACCEPTED, SPLIT)) & members.c.checked
+    renamed = (batches.c.state == SPLIT) & members.c.sure & (members.c.verdict == TAKEN_OUT)
     keys = (batches.c.class_code, members.c.part, members.c.sure, members.c.verdict)
     query = (
         select(*keys, func.count())
@@ -137,7 +141,7 @@ def outcomes(atlas: Part, dataset: str | None) -> list[Outcome]:
         .where(
             members.c.verdict != SKIPPED,
             members.c.planted.is_(None),
-            decided | checked,
+            decided | checked | renamed,
             batches.c.dataset.is_(None) if dataset is None else batches.c.dataset == dataset,
         )
         .group_by(*keys)
@@ -253,6 +257,7 @@ def accept(
             for cell_id in given
         ]
         ids = append_with_facts(connection, atlas, list(given.values()), facts)
+        forget_former(connection, sheet_id)
         put_drafts(connection, found, out or {})
         set_verdict(connection, sheet_id, elsewhere, LEFT)
         set_verdict(connection, sheet_id, mine - elsewhere - set(given), TAKEN_OUT)
@@ -301,6 +306,23 @@ def split(atlas: Part, sheet_id: int, children: Sequence[Sheet]) -> list[int]:
             )
             for each in children
         ]
+
+
+def rename(atlas: Part, sheet_id: int, renamed: Sheet, out: Mapping[int, str | None]) -> int:
+    """Close an open sheet whose cells are all of another class, and keep ``renamed`` in its place.
+
+    The cells of it without a draft were taken for the old class wrongly, and are noted so; ``out``
+    are those that the reader had taken out, as in ``accept``. Returns the id of the new sheet.
+    """
+    with atlas.database.write() as connection:
+        found = read_sheet(connection, sheet_id)
+        require_open(found)
+        put_drafts(connection, found, out)
+        wrong = [c.cell_id for c in renamed.cells if c.draft is None and c.planted is None]
+        set_verdict(connection, sheet_id, wrong, TAKEN_OUT)
+        set_state(connection, sheet_id, SPLIT)
+        new = replace(renamed, parent_id=sheet_id, wanted=now(), selection_id=found.selection_id)
+        return insert_sheet(connection, new)
 
 
 def unfold(atlas: Part, sheet_id: int) -> None:

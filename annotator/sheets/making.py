@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -13,8 +13,8 @@ import numpy as np
 
 from annotator.problems import AnnotatorError, BadRequestError
 from annotator.queues import ORDERS, Candidates
-from annotator.sheets.forming import form, gathered, halves, ready
-from annotator.sheets.plan import CATCH_RATE, PAGE, SMALLEST, Aim, Plan, Record, plan
+from annotator.sheets.forming import form, gathered, halves, ready, renamed
+from annotator.sheets.plan import CATCH_RATE, FEWEST, PAGE, SMALLEST, Aim, Plan, Record, plan
 from annotator.sheets.planting import Planter, Planting
 from annotator.sheets.pool import Pool, Waiting
 from annotator.sheets.scores import VOTERS, Scores
@@ -22,7 +22,7 @@ from index import sheets as kept
 from index.exploring import Selection, selection
 from index.moment import now
 from index.reviewing import skipped_cells
-from index.sheet_records import FOLDED, Sheet, SheetCell
+from index.sheet_records import FAILED, FOLDED, OUT, Sheet, SheetCell
 from index.sheet_selections import begun_selection, placed
 
 if TYPE_CHECKING:
@@ -228,7 +228,8 @@ class Maker:
                 cells = planting.on(cells, of_class, scores, wanted_plan)
             by = self.pool.log(scores, dataset)
             sheet = self._sheet(author, dataset, of_class, cells, by)
-            made.append(replace(sheet, wanted=wanted, selection_id=chosen.id))
+            said = code is not None
+            made.append(replace(sheet, wanted=wanted, selection_id=chosen.id, said=said))
         return kept.make(self.atlas, made)
 
     @staticmethod
@@ -241,7 +242,10 @@ class Maker:
         return scores.classes[int(np.bincount(scores.top).argmax())]
 
     def split(self, sheet: Sheet) -> list[int]:
-        """Two smaller sheets in the place of one whose check failed; the ids of what is left."""
+        """Two smaller sheets in the place of one whose check failed; the ids of what is left.
+
+        What a reader has selected stays together: as a sheet of the class that the check was given.
+        """
         left = [c.cell_id for c in sheet.open_cells]
         left += [c.cell_id for c in sheet.cells if c.checked and c.verdict is None]
         draw = np.random.default_rng((self.settings.seed, sheet.id))
@@ -249,13 +253,47 @@ class Maker:
         scores = self.pool.judge(sorted(left), dataset)
         wanted = self.plan(author, code, dataset, careful=True)
         planting = self._planter.begin(author, dataset, draw)
-        parts = halves(scores, code, wanted, self.aim, draw)
+        if sheet.selection_id is None:
+            parts = halves(scores, code, wanted, self.aim, draw)
+        else:
+            code = self._answered(sheet)
+            wanted = self.plan(author, code, dataset, careful=True)
+            enough = len(scores) >= FEWEST
+            parts = [gathered(scores, code, wanted, self.aim, draw)] if enough else []
         by = self.pool.log(scores, dataset) if parts else None
+        said = sheet.selection_id is not None
         children = [
-            self._sheet(author, dataset, code, planting.on(cells, code, scores, wanted), by)
+            replace(
+                self._sheet(author, dataset, code, planting.on(cells, code, scores, wanted), by),
+                said=said,
+            )
             for cells in parts
         ]
         return kept.split(self.atlas, sheet.id, children)
+
+    def _answered(self, sheet: Sheet) -> str:
+        """The class that the failed check of a sheet was given, at the level of classes."""
+        failed = next(cell for cell in sheet.cells if cell.verdict == FAILED)
+        history = self.atlas.history(failed.cell_id)
+        given = next(each.class_code for each in history if each.id == failed.label_id)
+        return self.atlas.taxonomy.at_level(given, "class") or given
+
+    def renamed(self, sheet: Sheet, code: str, out: Mapping[int, str | None]) -> Sheet:
+        """What is displayed of a sheet as a sheet of class ``code``, checked anew, to be kept."""
+        author, dataset = sheet.author, sheet.dataset
+        cells = [
+            replace(each, draft=(out[each.cell_id] or OUT) if each.cell_id in out else None)
+            for each in sheet.displayed
+            if each.planted is None
+        ]
+        scores = self.pool.judge(sorted(each.cell_id for each in cells), dataset)
+        wanted = self.plan(author, code, dataset, careful=True)
+        draw = np.random.default_rng((self.settings.seed, sheet.id, len(cells)))
+        made = renamed(cells, scores, code, wanted, self.aim, draw)
+        if len(made) >= SMALLEST:
+            made = self._planter.begin(author, dataset, draw).on(made, code, scores, wanted)
+        by = self.pool.log(scores, dataset)
+        return replace(self._sheet(author, dataset, code, made, by), said=True)
 
     @staticmethod
     def _since() -> str:

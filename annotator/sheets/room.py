@@ -22,11 +22,12 @@ from annotator.sheets.work import Sheets
 from annotator.sights import View
 from annotator.viewer import Person
 from index import checks
+from index import sheets as kept
 from index.adaptations import adaptation
 from index.exploring import selection
 from index.records import CellFilter, NewLabel
 from index.reviewing import skipped_cells
-from index.sheet_records import Accepted, Sheet
+from index.sheet_records import FAILED, Accepted, Sheet
 from index.work import answered_by, waiting, waiting_among
 
 if TYPE_CHECKING:
@@ -132,6 +133,26 @@ class SheetRoom:
         self._desk.reader(person.name).accepted(sheet_id, labelled, one)
         return done
 
+    def rename(
+        self,
+        person: Person,
+        sheet_id: int,
+        code: str,
+        out: Mapping[int, str | None],
+        *,
+        unfolded: bool = False,
+    ) -> int:
+        """Propose all that is ticked on a sheet as another class; the number of the new sheet."""
+        sheets = self.sheets(person)
+        sheets.own(sheet_id, person.name)
+        if unfolded:
+            sheets.unfold(sheet_id)
+        sheet = sheets.own(sheet_id, person.name)
+        part = sheets.rename(sheet, code, out)
+        one = next(cell.cell_id for cell in sheet.cells if cell.planted is None)
+        self._desk.reader(person.name).renamed(sheet_id, part, one)
+        return part
+
     # documents ------------------------------------------------------------------------------
 
     def round_document(self, person: Person) -> Document:
@@ -163,12 +184,20 @@ class SheetRoom:
             "folded": len(sheet.open_cells) - sum(c.planted is None for c in sheet.displayed),
             "target": sheet.target,
             "confidence": sheet.confidence,
-            "part": sheet.parent_id is not None,
+            "because": self._because(sheet),
             "selection": self._selection(person, sheet),
             "rests": resting(
                 adaptation(self._desk.whole, sheet.adaptation_id) if sheet.adaptation_id else None
             ),
         }
+
+    def _because(self, sheet: Sheet) -> str | None:
+        """Why a sheet took the place of another: a ``check`` failed, or a reader did ``rename`` it;
+        None of any other."""
+        if sheet.parent_id is None:
+            return None
+        before = kept.sheet(self._desk.whole, sheet.parent_id)
+        return "check" if any(cell.verdict == FAILED for cell in before.cells) else "rename"
 
     def _selection(self, person: Person, sheet: Sheet) -> Document | None:
         """Of what selection a sheet is: from where, its cells to come, and those on no sheet."""

@@ -105,6 +105,18 @@ def accept(sheet_id: int) -> tuple[Response, int]:
     )
 
 
+@sheets.post(f"{API}/<int:sheet_id>/rename")
+def rename(sheet_id: int) -> tuple[Response, int]:
+    """All that is ticked is of another class: a new sheet of that takes the place of this one."""
+    sent = body()
+    code = class_in(sent)
+    if code is None:
+        raise BadRequestError("the field 'class' is missing", "send the code of a class")
+    unfolded = bool(optional_bool(sent, "unfolded"))
+    part = room().rename(person(), sheet_id, code, out_in(sent), unfolded=unfolded)
+    return jsonify(sheet=part), 201
+
+
 def out_in(sent: Mapping[str, Any]) -> dict[int, str | None]:
     """What a reader took out: the class given to each cell, None for none."""
     given = sent.get("out", {})

@@ -107,9 +107,11 @@ class Sheets:
     def moved(self, sheet: Sheet) -> dict[int, tuple[str, float]]:
         """The displayed cells that are by now proposed as another class: class and probability.
 
-        Labels given since the sheet was made may say so.
+        Labels given since the sheet was made may say so. Where a reader said of what class the
+        cells are, only those that were proposed surely as that can have moved.
         """
-        cells = [cell.cell_id for cell in sheet.displayed if cell.planted is None]
+        some = (c for c in sheet.displayed if c.planted is None and (c.sure or not sheet.said))
+        cells = [cell.cell_id for cell in some]
         scores = self.maker.pool.judge(cells, sheet.dataset)
         top, sureness = scores.top, scores.sureness
         return {
@@ -173,6 +175,23 @@ class Sheets:
             return kept.accept(
                 self._atlas, sheet_id, labels, out=out, blocked=blocked, seconds=seconds
             )
+
+    def rename(self, sheet: Sheet, code: str, out: Mapping[int, str | None]) -> int:
+        """All that is ticked on a sheet is of class ``code``: a sheet of that class takes its
+        place, its purity to be checked like any other's. ``out`` are the cells taken out.
+
+        Returns the number of the new sheet. Raises SheetError where it is of that class already, or
+        nothing is ticked.
+        """
+        with self._lock:
+            ticked = [c for c in sheet.displayed if c.planted is None and c.cell_id not in out]
+            if code == sheet.class_code or not ticked:
+                raise SheetError(
+                    f"{len(ticked)} ticked cells of sheet {sheet.id} cannot become {code}",
+                    "tick some, and name another class than that of the sheet",
+                )
+            renamed = self.maker.renamed(sheet, code, out)
+            return kept.rename(self._atlas, sheet.id, renamed, out)
 
     def unfold(self, sheet_id: int) -> None:
         """Note that the reader has looked at the cells folded away on an open sheet."""

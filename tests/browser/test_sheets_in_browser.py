@@ -234,6 +234,40 @@ def test_a_selection_opens_first_under_its_origin(at_sheets, look) -> None:
     seen.wait_for("#stage-title", "Lasso on the map, 7 cells. ")
 
 
+@pytest.mark.parametrize("way", ["key", "button"])
+def test_all_ticked_cells_become_another_class(at_sheets, look, way) -> None:
+    seen = look(f"{at_sheets.address}sheets")
+    name_singles(seen)
+    sheet = pending(at_sheets)
+    seen.press("ArrowRight", "Space")
+    if way == "key":
+        seen.press("Shift+M")
+    else:
+        seen.page.get_by_role("button", name="All are …").click()
+        dialog = seen.page.get_by_role("dialog", name=re.compile("^Which class are the"))
+        dialog.get_by_role("button", name="Monocyte M").first.click()
+    seen.wait_for("#status", "Proposed as monocyte now.")
+    with Atlas.open(at_sheets.atlas) as atlas:
+        (new,) = [each for each in kept.open_sheets(atlas, "ann") if each.parent_id == sheet.id]
+        out = [cell.cell_id for cell in new.cells if cell.draft is not None]
+        assert new.class_code == "monocyte"
+        assert out == [sheet.displayed[1].cell_id]
+    for _ in range(12):  # what is checked is no monocyte, but the test says so
+        seen.page.locator("#single:not([hidden]), #grid:not([hidden])").first.wait_for()
+        if seen.page.locator("#grid").is_visible():
+            break
+        before = seen.page.get_attribute("#single-picture", "src")
+        cell = shown_cell(seen)
+        seen.press("m" if cell in new.waiting else KEYS[true_class(cell)])
+        seen.page.wait_for_function(
+            "before => document.querySelector('#grid').checkVisibility() || "
+            "document.querySelector('#single-picture').getAttribute('src') !== before",
+            arg=before,
+        )
+    seen.wait_for("#stage-title", "Monocyte: all of these?")
+    assert tiles(seen).filter(has_text="out").count() == 1
+
+
 def test_a_fresh_label_moves_proposals_and_nothing_else(at_sheets, look) -> None:
     """Labels given elsewhere make cells of the sheet be proposed as another class: they are
     unticked where they stand, and nothing on the page shifts."""

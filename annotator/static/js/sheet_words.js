@@ -16,8 +16,12 @@ export function sheetWords(sheet, many) {
       "{n} of it are on no sheet: they have a label, lie on another or have no embedding.",
       elsewhere));
   }
-  if (sheet.part) {
-    words.push(text("Part of a sheet that was split, because a check of it failed."));
+  if (sheet.because === "rename") {
+    words.push(text("Renamed by you, and checked anew."));
+  } else if (sheet.because) {
+    words.push(sheet.selection
+      ? text("A check of your selection was given this class.")
+      : text("Part of a sheet that was split, because a check of it failed."));
   }
   if (many > 1) {
     words.push(plural("{n} more sheet follows.", "{n} more sheets follow.", many - 1));

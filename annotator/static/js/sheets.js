@@ -8,18 +8,19 @@ import { plural, text } from "./language.js";
 import { Search } from "./search.js";
 import { SheetGrid } from "./sheet_grid.js";
 import { showPromise } from "./sheet_promise.js";
+import { askRename } from "./sheet_rename.js";
 import { Singles } from "./sheet_single.js";
 import { sheetWords } from "./sheet_words.js";
 
 const start = JSON.parse(byId("start").textContent);
-const choices = new Choices(start.classes, (code) => choose(code));
+const choices = new Choices(start.classes, (code) => choose(code), { shift: false });
 const search = new Search(start.classes, (code) => choose(code));
 const singles = new Singles();
 const grid = new SheetGrid(byId("grid"), choices.byCode, () => showAccept());
 
 const LOOK_AGAIN = 4000; // milliseconds between questions whether proposals have moved
 const PARTS = ["single", "grid", "accept", "unfold", "drop", "folded-words", "choose-class", "skip",
-  "flag", "again"];
+  "flag", "again", "rename"];
 
 let missing = 0; // how many more are to be named before the first sheet
 let ahead = 0; // sheets that follow the single cells
@@ -140,7 +141,7 @@ function showSheet(next, many) {
   sheet = next;
   state = "";
   grid.show(sheet);
-  const parts = ["grid", "accept", "drop"];
+  const parts = ["grid", "accept", "rename", "drop"];
   if (sheet.folded) {
     parts.push("unfold", "folded-words");
     byId("folded-words").textContent = plural(
@@ -152,7 +153,8 @@ function showSheet(next, many) {
   const title = text("{name}: all of these?", { name: sheet.class.name });
   stage(parts, sheet.selection ? `${sheet.selection.words}. ${title}` : title,
     sheetWords(sheet, many));
-  byId("keys-words").textContent = text("A key gives the cell you are on another class.");
+  byId("keys-words").textContent =
+    text("A key gives the cell you are on another class, Shift and a key all that is ticked.");
   showAccept();
   grid.focus();
 }
@@ -247,6 +249,16 @@ function undone({ done, split_stays: stays }) {
     ? text("The label is taken back; the sheet stays split, because a part of it was worked on.")
     : text("Undone.");
 }
+
+/** All that is ticked is of class `code`: a sheet of that takes the place of this one. */
+const rename = (code) =>
+  act(async () => {
+    const sent = { class: code, out: grid.out, unfolded: grid.unfolded };
+    await post(`/sheets/${sheet.id}/rename`, sent);
+    const name = choices.byCode.get(code).name.toLowerCase();
+    say(text("Proposed as {name} now. A few of them come alone first, as a check.", { name }));
+    await goOn();
+  });
 
 const redo = () =>
   act(async () => {
@@ -348,7 +360,9 @@ document.addEventListener("keydown", (event) => {
     COMMANDS[key]();
   } else if (node) {
     event.preventDefault();
-    if (event.shiftKey) {
+    if (event.shiftKey && sheet) {
+      rename(node.code);
+    } else if (event.shiftKey) {
       choices.ask(node);
     } else {
       choose(node.code);
@@ -358,6 +372,7 @@ document.addEventListener("keydown", (event) => {
 
 for (const [id, action] of Object.entries({
   accept, undo, drop, unfold, skip, flag, again, "help-open": help,
+  rename: () => askRename(start.classes, sheet.class.code, grid.ticked, rename),
 })) {
   byId(id).addEventListener("click", (event) => {
     if (event.detail) {
