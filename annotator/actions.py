@@ -105,6 +105,7 @@ class Reader:
             if given.label_id is None:
                 # A planted proposal went unnoticed: the cell is still to be read.
                 if given.check is not None and given.check.kind == RUNNER_UP:
+                    unskip(self._atlas, self.author, cell_id)
                     self.queue.reopen(cell_id)
                 return Action("check", cell_id, None, class_code, check=given.check)
             unskip(self._atlas, self.author, cell_id)

@@ -29,6 +29,7 @@ from index.sheet_records import (
     FOLDED,
     KEPT,
     LEFT,
+    MOVED,
     OPEN,
     PASSED,
     SHOWN,
@@ -218,6 +219,7 @@ def accept(
     new: Sequence[NewLabel],
     *,
     out: Mapping[int, str | None] | None = None,
+    moved: Iterable[int] = (),
     blocked: Iterable[int] = (),
     seconds: float | None = None,
 ) -> Accepted:
@@ -225,9 +227,10 @@ def accept(
 
     All in one transaction, with what became of planted cells. ``out`` are the cells the reader took
     out, with the class given or None; it is kept for when this is taken back. A planted cell is
-    judged by the first acceptance alone. A cell that has come by a label of the same author
-    elsewhere since the sheet was made, or is among ``blocked``, is left as it is. Raises SheetError
-    unless the sheet is open and all its checks are answered.
+    judged by the first acceptance alone. Those of ``moved`` among the cells taken out were so by
+    the program, which says nothing of what readers notice. A cell that has come by a label of the
+    same author elsewhere since the sheet was made, or is among ``blocked``, is left as it is.
+    Raises SheetError unless the sheet is open and all its checks are answered.
     """
     with atlas.database.write() as connection:
         found = read_sheet(connection, sheet_id)
@@ -259,16 +262,31 @@ def accept(
         ids = append_with_facts(connection, atlas, list(given.values()), facts)
         forget_former(connection, sheet_id)
         put_drafts(connection, found, out or {})
-        set_verdict(connection, sheet_id, elsewhere, LEFT)
-        set_verdict(connection, sheet_id, mine - elsewhere - set(given), TAKEN_OUT)
-        kept = {c for c, each in given.items() if each.class_code == found.class_code}
-        set_verdict(connection, sheet_id, kept, KEPT)
-        set_verdict(connection, sheet_id, set(given) - kept, CORRECTED)
+        _decide(connection, found, given, elsewhere, set(moved) & set(out or {}))
         link_labels(connection, sheet_id, dict(zip(given, ids, strict=True)))
         noticed, missed = _planted(connection, found, set(out or {}))
         count_action(connection, found.author)
         set_state(connection, sheet_id, ACCEPTED)
         return Accepted(tuple(ids), tuple(sorted(elsewhere)), noticed, missed)
+
+
+def _decide(
+    connection: Connection,
+    found: Sheet,
+    given: Mapping[int, NewLabel],
+    elsewhere: set[int],
+    moved: set[int],
+) -> None:
+    """Note what became of the cells to be labelled with a sheet; ``given`` are the labels."""
+    mine = {cell.cell_id for cell in found.open_cells} - elsewhere
+    program = mine & moved
+    mine -= program
+    kept = {c for c in mine & set(given) if given[c].class_code == found.class_code}
+    set_verdict(connection, found.id, elsewhere, LEFT)
+    set_verdict(connection, found.id, program, MOVED)
+    set_verdict(connection, found.id, mine - set(given), TAKEN_OUT)
+    set_verdict(connection, found.id, kept, KEPT)
+    set_verdict(connection, found.id, mine & set(given) - kept, CORRECTED)
 
 
 def _planted(

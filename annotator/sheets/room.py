@@ -27,7 +27,7 @@ from index.adaptations import adaptation
 from index.exploring import selection
 from index.records import CellFilter, NewLabel
 from index.reviewing import skipped_cells
-from index.sheet_records import FAILED, Accepted, Sheet
+from index.sheet_records import FAILED, MOVED, Accepted, Sheet
 from index.work import answered_by, waiting, waiting_among
 
 if TYPE_CHECKING:
@@ -113,12 +113,14 @@ class SheetRoom:
         sheet_id: int,
         out: Mapping[int, str | None],
         *,
+        moved: Sequence[int] = (),
         unfolded: bool = False,
         seconds: float | None = None,
     ) -> Accepted:
         """Accept a sheet of ``person``, less what no longer waits for them.
 
-        ``unfolded``: the reader has looked at the cells folded away as well.
+        ``moved`` are those of ``out`` that the page took out by itself. ``unfolded``: the reader
+        has looked at the cells folded away as well.
         """
         sheets = self.sheets(person)
         sheet = sheets.own(sheet_id, person.name)
@@ -127,7 +129,9 @@ class SheetRoom:
         blocked = set(cells) - left
         if unfolded:
             sheets.unfold(sheet_id)
-        done = sheets.accept(sheet_id, person.name, out, blocked=blocked, seconds=seconds)
+        done = sheets.accept(
+            sheet_id, person.name, out, moved=moved, blocked=blocked, seconds=seconds
+        )
         labelled = [c for c in cells if c in left and out.get(c, sheet.class_code) is not None]
         one = next(cell.cell_id for cell in sheet.cells if cell.planted is None)
         self._desk.reader(person.name).accepted(sheet_id, labelled, one)
@@ -180,6 +184,7 @@ class SheetRoom:
             "waiting": len(sheet.waiting),
             "cells": [{**cell, "moved": self._moved(moved.get(cell["id"]))} for cell in displayed],
             "out": {c.cell_id: c.draft or None for c in sheet.displayed if c.draft is not None},
+            "by_program": [c.cell_id for c in sheet.displayed if c.was == MOVED],
             "doubtful": [c.cell_id for c in sheet.displayed if not c.sure and c.planted is None],
             "folded": len(sheet.open_cells) - sum(c.planted is None for c in sheet.displayed),
             "target": sheet.target,

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, current_app, jsonify, render_template, re
 from flask.blueprints import BlueprintSetupState
 
 from annotator.api import body, desk, person, reader
+from annotator.explore.selections import ids_in
 from annotator.fields import optional_bool, optional_number, optional_text
 from annotator.pages import classes
 from annotator.problems import BadRequestError
@@ -90,6 +91,7 @@ def accept(sheet_id: int) -> tuple[Response, int]:
         person(),
         sheet_id,
         out_in(sent),
+        moved=ids_in(sent, "moved"),
         unfolded=bool(optional_bool(sent, "unfolded")),
         seconds=seconds_in(sent),
     )

@@ -146,12 +146,14 @@ class Sheets:
 
     def accept(
         self, sheet_id: int, author: str, out: Mapping[int, str | None], *,
-        blocked: Iterable[int] = (), seconds: float | None = None,
+        moved: Iterable[int] = (), blocked: Iterable[int] = (), seconds: float | None = None,
     ) -> Accepted:  # fmt: skip
         """Label the sheet's cells as its class; those in ``out`` by the class given, None: not.
 
-        Cells of ``blocked``, which no longer wait for the author, are left as they are. Raises
-        SheetError unless the sheet is open and all its checks are answered, UnknownClassError.
+        ``moved`` are those of ``out`` that the page took out by itself: they count for nothing as
+        far as another class is proposed for them indeed. Cells of ``blocked``, which no longer wait
+        for the author, are left as they are. Raises SheetError unless the sheet is open and all its
+        checks are answered, UnknownClassError.
         """
         with self._lock:
             sheet = kept.sheet(self._atlas, sheet_id)
@@ -172,8 +174,15 @@ class Sheets:
                 for cell in sheet.open_cells
                 if (code := out.get(cell.cell_id, sheet.class_code)) is not None
             ]
+            claimed = set(moved)
             return kept.accept(
-                self._atlas, sheet_id, labels, out=out, blocked=blocked, seconds=seconds
+                self._atlas,
+                sheet_id,
+                labels,
+                out=out,
+                moved=claimed.intersection(self.moved(sheet)) if claimed else (),
+                blocked=blocked,
+                seconds=seconds,
             )
 
     def rename(self, sheet: Sheet, code: str, out: Mapping[int, str | None]) -> int:

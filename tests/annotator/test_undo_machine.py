@@ -138,7 +138,7 @@ class Undoing(RuleBasedStateMachine):
         action = self.reader.label(cell, code, Shown())
         if check is None or not self.answered(check, code, action):
             self.did(action)
-            self.skipped.discard(cell)
+        self.skipped.discard(cell)
 
     def answered(self, check: Check, code: str, action: Action) -> bool:
         """Note the answer to a check; whether what was planted went unnoticed."""

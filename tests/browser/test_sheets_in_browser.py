@@ -284,3 +284,13 @@ def test_a_fresh_label_moves_proposals_and_nothing_else(at_sheets, look) -> None
     assert out.count() == len(sheet.displayed)
     assert "MO" in out.first.inner_text()
     assert seen.page.evaluate("window.shifted") == []
+    # One is ticked and unticked by the reader; the program took the others out.
+    first = sheet.displayed[0].cell_id
+    for _ in range(2):
+        tiles(seen).first.click()
+    seen.press("Enter")
+    seen.wait_for("#status", "0 labels saved.")
+    with Atlas.open(at_sheets.atlas) as atlas:
+        said = {c.cell_id: c.verdict for c in kept.sheet(atlas, sheet.id).cells if not c.checked}
+    assert said.pop(first) == "taken_out"
+    assert set(said.values()) == {"moved"}

@@ -12,6 +12,7 @@ export class SheetGrid {
     this.changed = changed;
     this.given = new Map(); // cell -> code of another class
     this.touched = new Set(); // cells the reader has ticked or unticked: they stay so
+    this.program = new Set(); // cells that were unticked by the program and not since by the reader
     this.before = new Set();
     this.unfolded = false;
     this.doubtful = new Set();
@@ -37,14 +38,24 @@ export class SheetGrid {
     this.host.hidden = false;
     this.grid.set(sheet.cells, sheet.cells.length);
     // A sheet that was taken back stands there as the reader had left it.
-    for (const [id, code] of Object.entries(sheet.out)) {
-      this.touched.add(Number(id));
+    this.program = new Set(sheet.by_program);
+    const out = new Map(Object.entries(sheet.out).map(([id, code]) => [Number(id), code]));
+    for (const [id, code] of out) {
       if (code) {
-        this.given.set(Number(id), code);
+        this.given.set(id, code);
+      }
+      if (code || !this.program.has(id)) {
+        this.touched.add(id);
       }
     }
-    const ticked = sheet.cells.filter((cell) => !cell.moved && !this.touched.has(cell.id))
-      .map((cell) => cell.id);
+    const ticked = [];
+    for (const { id, moved } of sheet.cells) {
+      if (!moved && !out.has(id)) {
+        ticked.push(id);
+      } else if (moved && !out.has(id)) {
+        this.program.add(id);
+      }
+    }
     this.before = new Set(ticked);
     this.grid.select(ticked);
     this.grid.items.forEach((cell) => this.grid.update(cell));
@@ -59,6 +70,12 @@ export class SheetGrid {
     const ticked = this.grid.selected;
     return Object.fromEntries(this.grid.items.filter((cell) => !ticked.has(cell.id))
       .map((cell) => [cell.id, this.given.get(cell.id) ?? null]));
+  }
+
+  /** Of what is taken out, the cells that the reader had no part in taking out. */
+  get moved() {
+    const ticked = this.grid.selected;
+    return [...this.program].filter((id) => !ticked.has(id));
   }
 
   focus() {
@@ -97,6 +114,7 @@ export class SheetGrid {
       cell.moved = now;
       if (!this.touched.has(cell.id)) {
         if (now && ticked.delete(cell.id)) {
+          this.program.add(cell.id);
           count += 1;
         } else if (!now && !this.given.has(cell.id)) {
           ticked.add(cell.id);
@@ -125,6 +143,7 @@ export class SheetGrid {
     this.before = new Set(ids);
     for (const cell of other) {
       this.touched.add(cell.id);
+      this.program.delete(cell.id);
       if (ids.has(cell.id)) {
         this.given.delete(cell.id);
       }

@@ -224,7 +224,9 @@ const again = () => {
 
 const accept = () =>
   act(async () => {
-    const sent = { out: grid.out, unfolded: grid.unfolded, seconds: seconds() };
+    const sent = {
+      out: grid.out, moved: grid.moved, unfolded: grid.unfolded, seconds: seconds(),
+    };
     const done = await post(`/sheets/${sheet.id}/accept`, sent);
     const words = [plural("{n} label saved.", "{n} labels saved.", done.labels)];
     if (done.left.length) {
