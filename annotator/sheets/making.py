@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 ROUND = 3  # sheets of different classes whose checks are mixed
 COLD = 30  # labels of the data set, typical cells first, before the first sheet
 HELD = timedelta(hours=1)  # for which the cells of an open sheet are kept from other readers
+REFERENCES = 6  # labelled cells of its class that stand above a sheet
 PLANTED = 0.02  # cells on sheets that are known and of another class, as a share of those shown
 
 
@@ -147,6 +148,22 @@ class Maker:
             left = set(self._waiting(author, dataset).ids.tolist())
             ranked += [cell for cell in skipped_cells(self.atlas, author) if cell in left]
         return ranked[:count]
+
+    def references(self, author: str, dataset: str | None, code: str) -> list[int]:
+        """Up to REFERENCES labelled cells of a class to compare with, the most typical first.
+
+        Those of the data set come before others; none that is planted on an open sheet of the
+        author, as it would be known again there.
+        """
+        known = self.pool.known(dataset)
+        wanted = self.atlas.taxonomy.at_level(code, "class") or code
+        rows = np.flatnonzero(np.asarray(known.codes, dtype=str) == wanted)
+        if not len(rows):
+            return []
+        planted = {cell.cell_id for s in kept.open_sheets(self.atlas, author) for cell in s.planted}
+        typical = known.vectors[rows] @ known.vectors[rows].mean(axis=0)
+        order = rows[np.lexsort((-typical, rows >= known.own))]
+        return [int(c) for c in known.ids[order] if int(c) not in planted][:REFERENCES]
 
     def make(self, author: str, dataset: str | None) -> list[int]:
         """Up to ROUND new sheets of different classes; none where none is due. Their ids."""

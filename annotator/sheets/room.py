@@ -176,7 +176,9 @@ class SheetRoom:
     def sheet_document(self, person: Person, sheet: Sheet) -> Document:
         """A sheet for its page. Planted cells look like any other; checks are not told apart."""
         tree = self._desk.whole.taxonomy
-        moved = self.sheets(person).moved(sheet)
+        mine = self.sheets(person)
+        moved = mine.moved(sheet)
+        alike = mine.maker.references(person.name, sheet.dataset, sheet.class_code)
         displayed = self._brief([cell.cell_id for cell in sheet.displayed])
         return {
             "id": sheet.id,
@@ -189,6 +191,7 @@ class SheetRoom:
             "folded": len(sheet.open_cells) - sum(c.planted is None for c in sheet.displayed),
             "target": sheet.target,
             "confidence": sheet.confidence,
+            "references": self._brief(alike),
             "because": self._because(sheet),
             "selection": self._selection(person, sheet),
             "rests": resting(

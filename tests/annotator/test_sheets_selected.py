@@ -145,3 +145,24 @@ def test_a_selection_of_which_nothing_waits_is_refused(clustered, make_app, brow
     chosen = browser.post("/api/v1/explore/selections", sent, 201).json["id"]
     error = browser.post("/api/v1/sheets/selection", {"selection": chosen}, 400).json["error"]
     assert "none of the cells selected waits" in error["message"]
+
+
+def test_labelled_cells_of_its_class_stand_above_a_sheet(app, browser) -> None:
+    for _ in range(4):
+        sheet = sheet_next(browser)
+        cells = [cell["id"] for cell in sheet["references"]]
+        assert len(cells) == len(set(cells)) == 6
+        assert max(cells) <= 320  # of the data set
+        code = sheet["class"]["code"]
+        assert whole(app).present_of(cells) == dict.fromkeys(cells, code)
+        planted = {c.cell_id for s in kept.open_sheets(whole(app), "ann") for c in s.planted}
+        assert not planted & set(cells)
+        assert {key for cell in sheet["references"] for key in cell} == {
+            "id", "picture", "thumbnail", "present"
+        }  # fmt: skip
+        browser.post(f"/api/v1/sheets/{sheet['id']}/accept", {}, 201)
+
+
+def test_a_class_that_nobody_labelled_has_no_cells_to_compare_with(app, browser) -> None:
+    choose(browser, unlabelled(app)[:6], code="blast")
+    assert browser.get("/api/v1/sheets/round").json["sheets"][0]["references"] == []

@@ -234,6 +234,30 @@ def test_a_selection_opens_first_under_its_origin(at_sheets, look) -> None:
     seen.wait_for("#stage-title", "Lasso on the map, 7 cells. ")
 
 
+def test_a_cell_is_enlarged_beside_labelled_ones(at_sheets, look) -> None:
+    seen = look(f"{at_sheets.address}sheets")
+    name_singles(seen)
+    sheet = pending(at_sheets)
+    ids = [cell.cell_id for cell in sheet.displayed]
+    strip = seen.page.locator("#references img")
+    assert strip.count() == 6
+    name = sheet.class_code
+    assert re.fullmatch(rf"Cell \d+, labelled {name}", strip.first.get_attribute("alt"))
+    seen.press("ArrowRight", "+")
+    seen.wait_for("#enlarged-title", f"Cell {ids[1]}")
+    picture = seen.page.locator("#enlarged-picture")
+    assert f"/images/{ids[1]}/" in picture.get_attribute("src")
+    assert picture.bounding_box()["width"] > 300
+    seen.press("ArrowRight")
+    seen.wait_for("#enlarged-title", f"Cell {ids[2]}")
+    seen.press("+")
+    assert not seen.page.get_by_role("dialog").is_visible()
+    tiles(seen).first.dblclick()
+    seen.wait_for("#enlarged-title", f"Cell {ids[0]}")
+    seen.press("Escape")
+    assert seen.page.locator('#grid .tile[aria-selected="false"]').count() == 0
+
+
 @pytest.mark.parametrize("way", ["key", "button"])
 def test_all_ticked_cells_become_another_class(at_sheets, look, way) -> None:
     seen = look(f"{at_sheets.address}sheets")
@@ -252,6 +276,7 @@ def test_all_ticked_cells_become_another_class(at_sheets, look, way) -> None:
         out = [cell.cell_id for cell in new.cells if cell.draft is not None]
         assert new.class_code == "monocyte"
         assert out == [sheet.displayed[1].cell_id]
+    seen.page.locator("#single:not([hidden])").wait_for()
     for _ in range(12):  # what is checked is no monocyte, but the test says so
         seen.page.locator("#single:not([hidden]), #grid:not([hidden])").first.wait_for()
         if seen.page.locator("#grid").is_visible():
@@ -288,6 +313,7 @@ def test_a_fresh_label_moves_proposals_and_nothing_else(at_sheets, look) -> None
     first = sheet.displayed[0].cell_id
     for _ in range(2):
         tiles(seen).first.click()
+        seen.page.wait_for_timeout(600)  # two quick clicks show the cell large
     seen.press("Enter")
     seen.wait_for("#status", "0 labels saved.")
     with Atlas.open(at_sheets.atlas) as atlas:

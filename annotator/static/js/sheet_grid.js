@@ -3,6 +3,9 @@
 import { make, percent, swatch } from "./dom.js";
 import { Grid } from "./grid.js";
 import { text } from "./language.js";
+import { Enlarged } from "./sheet_closer.js";
+
+const TWICE = 400; // milliseconds within which two clicks on a cell are a double click
 
 export class SheetGrid {
   /** `classes` maps codes to classes; `changed()` is called when what is ticked changes. */
@@ -26,6 +29,25 @@ export class SheetGrid {
       onKey: (event) => event.key === "Enter" || event.key === "Escape",
       onSelect: (ids) => this.selected(ids),
     });
+    this.enlarged = new Enlarged(this.grid, (cell) => this.name(cell));
+    this.clicked = null;
+    host.addEventListener("click", (event) => this.click(event));
+  }
+
+  /** Two clicks on a cell show it large. A click draws the tile anew, so no browser counts two. */
+  click(event) {
+    const index = event.target.closest?.(".tile")?.dataset.index;
+    const twice = index !== undefined && this.clicked?.index === index
+      && event.timeStamp - this.clicked.time < TWICE;
+    this.clicked = twice ? null : { index, time: event.timeStamp };
+    if (twice) {
+      this.enlarge();
+    }
+  }
+
+  /** Show the cell that the keyboard is on, large. */
+  enlarge() {
+    this.enlarged.open();
   }
 
   show(sheet) {

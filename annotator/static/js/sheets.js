@@ -6,6 +6,7 @@ import { Choices } from "./choices.js";
 import { byId, drawn, thousands } from "./dom.js";
 import { plural, text } from "./language.js";
 import { Search } from "./search.js";
+import { showReferences } from "./sheet_closer.js";
 import { SheetGrid } from "./sheet_grid.js";
 import { showPromise } from "./sheet_promise.js";
 import { askRename } from "./sheet_rename.js";
@@ -20,7 +21,7 @@ const grid = new SheetGrid(byId("grid"), choices.byCode, () => showAccept());
 
 const LOOK_AGAIN = 4000; // milliseconds between questions whether proposals have moved
 const PARTS = ["single", "grid", "accept", "unfold", "drop", "folded-words", "choose-class", "skip",
-  "flag", "again", "rename"];
+  "flag", "again", "rename", "larger", "references"];
 
 let missing = 0; // how many more are to be named before the first sheet
 let ahead = 0; // sheets that follow the single cells
@@ -141,7 +142,10 @@ function showSheet(next, many) {
   sheet = next;
   state = "";
   grid.show(sheet);
-  const parts = ["grid", "accept", "rename", "drop"];
+  const parts = ["grid", "accept", "rename", "drop", "larger"];
+  if (showReferences(sheet)) {
+    parts.push("references");
+  }
   if (sheet.folded) {
     parts.push("unfold", "folded-words");
     byId("folded-words").textContent = plural(
@@ -331,6 +335,7 @@ const help = () => {
 
 const COMMANDS = {
   Enter: () => sheet && accept(),
+  "+": () => sheet && grid.enlarge(),
   ".": () => sheet?.folded && !grid.unfolded && unfold(),
   s: () => (sheet ? drop() : !byId("skip").hidden && skip()),
   f: () => !byId("flag").hidden && flag(),
@@ -374,6 +379,7 @@ document.addEventListener("keydown", (event) => {
 
 for (const [id, action] of Object.entries({
   accept, undo, drop, unfold, skip, flag, again, "help-open": help,
+  larger: () => grid.enlarge(),
   rename: () => askRename(start.classes, sheet.class.code, grid.ticked, rename),
 })) {
   byId(id).addEventListener("click", (event) => {
