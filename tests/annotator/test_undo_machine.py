@@ -3,7 +3,8 @@
 One reader labels, skips and flags cells, accepts sheets, answers their checks and what is planted,
 works on clusters, undoes and redoes; beside them a chief decides on cells and takes that back.
 Beside the model stands a replay: the log of labels and the audit trail read from the beginning by
-rules of a few lines, which the atlas's own derivations must agree with.
+rules of a few lines, which the atlas's own derivations must agree with. What becomes of sheets in
+all its ways has a machine of its own, ``test_sheet_machine``.
 """
 
 from __future__ import annotations
@@ -40,12 +41,9 @@ from index.sheet_records import (
     FAILED,
     FOLDED,
     OPEN,
-    OUT,
     PASSED,
     SHOWN,
-    SKIPPED,
     SPLIT,
-    TAKEN_OUT,
     UNDONE,
     Sheet,
     SheetCell,
@@ -102,9 +100,7 @@ class Undoing(RuleBasedStateMachine):
         self.undone: list[Action] = []
         self.skipped: set[int] = set()
         self.judged: list[tuple[int, str, bool | None]] = []  # cell, kind of check, caught
-        # Sheets with checks, each with the label that split its parent, or less its own number
-        # where its parent was renamed.
-        self.checked: dict[int, int | None] = {}
+        self.checked: dict[int, int | None] = {}  # sheet with checks, label that split its parent
         self.ruled: dict[int, list[str]] = {}  # by cell, decisions that stand, oldest first
         self.rulings: dict[int, int] = {}  # the decision on a cell that can be taken back
         self.homes = {cell: self.odd if cell % 2 else self.even for cell in CELLS}
@@ -247,34 +243,6 @@ class Undoing(RuleBasedStateMachine):
         elif not same:
             kept.split(self.atlas, sheet.id, [])
 
-    @precondition(lambda self: self.waiting)
-    @rule(data=st.data())
-    def skip_a_purity_check(self, data: st.DataObject) -> None:
-        sheet = kept.sheet(self.atlas, data.draw(st.sampled_from(self.waiting)))
-        cell = data.draw(st.sampled_from(sheet.waiting))
-        instead = data.draw(st.sampled_from([None, *(each.cell_id for each in sheet.open_cells)]))
-        if cell in open_checks(self.atlas, "ann"):
-            self.judged.append((cell, RUNNER_UP, None))
-        self.did(self.reader.skip_check(cell, sheet.id, instead))
-        self.skipped.add(cell)
-
-    @precondition(lambda self: self.checked)
-    @rule(data=st.data(), code=classes)
-    def rename_a_sheet(self, data: st.DataObject, code: str) -> None:
-        sheet = kept.sheet(self.atlas, data.draw(st.sampled_from(sorted(self.checked))))
-        left = sheet.open_cells
-        if sheet.state != OPEN or not left:
-            return
-        out = {data.draw(st.sampled_from(left)).cell_id: None} if len(left) > 1 else {}
-        mine = tuple(
-            SheetCell(each.cell_id, checked=place < 2, draft=OUT if each.cell_id in out else None)
-            for place, each in enumerate(left)
-        )
-        new = Sheet(code, "ann", "d", None, 0.99, 0.95, 0.7, mine)
-        number = kept.rename(self.atlas, sheet.id, new, out)
-        self.checked[number] = -number
-        self.did(self.reader.renamed(sheet.id, number, left[0].cell_id))
-
     @property
     def waiting(self) -> list[int]:
         """The open sheets that wait for an answer to a check."""
@@ -376,33 +344,21 @@ class Undoing(RuleBasedStateMachine):
     def sheets_are_as_their_checks_say(self) -> None:
         answers = {(a.sheet_id, a.cell_id): a for a in self.done if a.kind == "label"}
         given = {action.label_id for action in answers.values()}
-        renames = {a.sheet_id: int(str(a.part)) for a in self.done if a.kind == "rename"}
-        given |= {-part for part in renames.values()}
-        left = {(a.sheet_id, a.cell_id): a for a in self.done if a.kind == "skip"}
         for number, split_by in self.checked.items():
             sheet = kept.sheet(self.atlas, number)
-            more = {each for key, a in left.items() if key[0] == number for each in a.cells}
-            for place, cell in enumerate(sheet.cells):
+            for cell in sheet.cells:
                 answer = answers.get((number, cell.cell_id))
                 same = answer is not None and answer.class_code == sheet.class_code
-                skipped = SKIPPED if (number, cell.cell_id) in left else None
-                verdict = skipped if answer is None else PASSED if same else FAILED
-                if number in renames and verdict is None and not cell.checked:
-                    verdict = None if cell.draft is not None else TAKEN_OUT
-                assert cell.verdict == verdict
-                assert cell.checked == (place < 2 or cell.cell_id in more)
+                assert cell.verdict == (None if answer is None else PASSED if same else FAILED)
             failed = any(cell.verdict == FAILED for cell in sheet.cells)
             there = split_by is None or split_by in given
-            split = failed or number in renames
-            assert sheet.state == (SPLIT if split else OPEN if there else UNDONE)
+            assert sheet.state == (SPLIT if failed else OPEN if there else UNDONE)
         outcomes = kept.outcomes(self.atlas, "d")
         counted = {
             verdict: sum(each.cells for each in outcomes if each.verdict == verdict)
             for verdict in (PASSED, FAILED)
         }
-        named = set(self.own)
-        skipped = sum(key[1] in named and key[0] is not None for key in left)
-        assert sum(counted.values()) == skipped + sum(key[0] is not None for key in answers)
+        assert sum(counted.values()) == sum(number is not None for number, _ in answers)
 
     @invariant()
     def the_atlas_is_the_replay_of_its_log(self) -> None:
