@@ -255,7 +255,8 @@ def flag(cell_id: int) -> tuple[Response, int]:
 def undo() -> tuple[Response, int]:
     """Take back the last thing done; the answer shows the cell it was done to."""
     action = reader().undo()
-    return done(action, cell=cell_document(desk(), action.cell_id))
+    stays = reader().split_stays
+    return done(action, cell=cell_document(desk(), action.cell_id), split_stays=stays)
 
 
 @api.post("/redo")
