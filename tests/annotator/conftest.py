@@ -73,6 +73,13 @@ def fill(atlas: Atlas, root: Path) -> None:
     atlas.add_embeddings(MODEL, ids, vectors.astype(np.float32))
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages wait for what is worked out beside them, however busy the machine is."""
+    monkeypatch.setattr("annotator.progress.board.PATIENCE", 60.0)
+    monkeypatch.setattr("annotator.review.shelf.PATIENCE", 60.0)
+
+
 @pytest.fixture(scope="session")
 def _drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
