@@ -74,7 +74,13 @@ def memory(work: Path, few: int = 1000, many: int = 10_000) -> list[list[object]
         for count, folder in folders.items()
     }
     return [
-        [name, f"{found[few]:.0f}", f"{found[many]:.0f}", f"{found[many] - found[few]:+.0f}", "< 50"]
+        [
+            name,
+            f"{found[few]:.0f}",
+            f"{found[many]:.0f}",
+            f"{found[many] - found[few]:+.0f}",
+            "< 50",
+        ]
         for name, found in (("embed", embedded), ("classify", classified))
     ]
 

@@ -340,6 +340,32 @@ def held_by_others(atlas: Part, reader: str) -> set[int]:
         return set(connection.execute(query).scalars())
 
 
+def on_other_screens(
+    atlas: Part, reader: str, filter: CellFilter | None = None
+) -> tuple[int, float]:
+    """How many cells within ``filter`` would wait for ``reader``, did others not hold them now,
+    and the seconds until the last of them comes back (0 without one)."""
+    with atlas.database.read() as connection:
+        if _has_work(connection, reader):
+            return 0, 0.0
+        wanted = conditions(filter, atlas.taxonomy, connection)
+        decided = present_labels.c.class_code.is_not(None)
+        query = (
+            select(func.count(), func.max(leases.c.until))
+            .select_from(cells.join(leases, leases.c.cell_id == cells.c.id))
+            .where(
+                *wanted,
+                leases.c.reader != reader,
+                leases.c.until > time.time(),
+                cells.c.id.not_in(select(gold.c.cell_id)),
+                cells.c.id.not_in(select(assigned.c.cell_id)),
+                cells.c.id.not_in(select(present_labels.c.cell_id).where(decided)),
+            )
+        )
+        count, until = connection.execute(query).one()
+    return int(count), max(0.0, until - time.time()) if count else 0.0
+
+
 def release(atlas: Part, reader: str, cell_ids: Iterable[int] | None = None) -> None:
     """Give cells back before their lease ends; None: all that ``reader`` holds."""
     mine = leases.c.reader == reader

@@ -193,7 +193,9 @@ class Judge:
                 novelty = novelty.among(own.vectors, self._features(own))
         if trust.source != "labels":
             expected = expect_accuracy(raw[seen], single=single, gap=self._gap(single))
-            count_on = expected.accuracy if expected else cautious_accuracy(raw[seen], single=single)
+            count_on = (
+                expected.accuracy if expected else cautious_accuracy(raw[seen], single=single)
+            )
             alike = None if alarm.unlike is None else not alarm.unlike
             trust = trust.without_labels(raw[seen], count_on, alike)
         scores = None

@@ -8,6 +8,7 @@ import { get, post } from "./api.js";
 import { Choices } from "./choices.js";
 import { Closer, Watch } from "./closer.js";
 import { byId, drawn, thousands } from "./dom.js";
+import { showEmpty } from "./empty.js";
 import { text } from "./language.js";
 import { Search } from "./search.js";
 import { showEvidence, showLog, showProposal } from "./show.js";
@@ -54,12 +55,6 @@ function showProgress(progress) {
     parts.push(text("{count} skipped", { count: thousands(progress.skipped) }));
   }
   byId("progress").textContent = parts.join(" · ");
-  const all = { total: thousands(progress.total), dataset: progress.dataset };
-  byId("empty-words").textContent = !progress.total
-    ? text("There are no cells here yet.")
-    : progress.dataset
-      ? text("All {total} cells of {dataset} have a label. Undo (U) still works.", all)
-      : text("All {total} cells have a label. Undo (U) still works.", all);
 }
 
 // Showing a cell --------------------------------------------------------------------------------
@@ -141,6 +136,9 @@ function visit(next) {
 function take(next) {
   fetchAhead([...(next.cell ? [next.cell] : []), ...next.ahead]);
   showProgress(next.progress);
+  if (!next.cell) {
+    showEmpty(next);
+  }
   visit(next.cell);
 }
 
@@ -231,6 +229,17 @@ const flag = () =>
         ? text("Cell {id} is flagged.", { id: cell.id })
         : text("Cell {id} is no longer flagged.", { id: cell.id }), "good");
     }
+  });
+
+/** Others may have given back what they held. */
+const askAgain = () =>
+  act(async () => {
+    const next = await get("/next");
+    take(next);
+    if (next.cell) {
+      byId("viewer").focus();
+    }
+    say(next.cell ? text("Here is a cell for you.") : byId("empty-words").textContent);
   });
 
 const UNDONE = {
@@ -385,6 +394,7 @@ for (const [id, action] of Object.entries({
   previous: () => goTo(-1),
   hide,
   "help-open": help,
+  "ask-again": askAgain,
 })) {
   byId(id).addEventListener("click", (event) => {
     if (event.detail) {
