@@ -47,7 +47,7 @@ def test_labels_come_in_with_a_preview(annotator, look, tmp_path) -> None:
     seen = look(f"{annotator.address}exchange")
     seen.page.locator("#file").set_input_files(str(table))
     seen.page.get_by_role("button", name="Preview").click()
-    seen.wait_for("#import-report", "1 label will be added. 1 of 2 rows are passed over.")
+    seen.wait_for("#import-report", "1 label is new and will be added. 1 of 2 rows are passed over.")
     assert "'unicorn' is not in the taxonomy" in seen.text("#import-report")
     seen.page.get_by_role("button", name="Add these labels").click()
     seen.wait_for("#import-report", "1 label added.")
