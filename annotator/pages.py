@@ -8,7 +8,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as BaseResponse
 
 from annotator.adapting.telling import all_documents
-from annotator.api import author, desk, next_document, reader
+from annotator.api import author, desk, next_document, person, reader
 from annotator.browse import authors, browse, overview
 from annotator.documents import cell_document, class_document
 from annotator.exchange.formats import FORMATS
@@ -87,6 +87,7 @@ def label() -> str:
             "commands": [vars(command) for command in COMMANDS],
             "model": viewed_by(desk().whole),
             "pixel_sizes": pixel_sizes_of(desk().whole),
+            "sets_scale": person().reviews,
         },
         notices=desk().notices(),
         commands=COMMANDS,

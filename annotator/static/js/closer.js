@@ -14,6 +14,7 @@ export class Closer {
   constructor(start, viewer, say) {
     this.model = start.model;
     this.sizes = start.pixel_sizes;
+    this.setsScale = start.sets_scale;
     this.viewer = viewer;
     this.say = say;
     this.cell = null;
@@ -138,15 +139,20 @@ export class Closer {
     const micrometres = this.sizes[this.cell?.dataset];
     const words = byId("scale-words");
     words.hidden = scale === null;
-    if (scale === null) {
+    if (scale === null || !this.cell) {
       return;
     }
     if (micrometres > 0) {
       words.replaceChildren(scaleBar(scale / micrometres, 110));
-      words.title = "";
-    } else {
+    } else if (!this.setsScale) {
       words.textContent = text("scale unknown");
-      words.title = text("No pixel size is given for this data set; its cells' pages take one.");
+    } else if (words.querySelector("a")?.pathname !== `/cells/${this.cell.id}`) {
+      const why = text("No pixel size is given for this data set; its cells' pages take one.");
+      words.replaceChildren(
+        `${text("scale unknown")}: `,
+        make("a", { href: `/cells/${this.cell.id}#pixel-size`, title: why,
+          text: text("set it on its page") }),
+      );
     }
   }
 
