@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from annotator.adapting.telling import resting
+from annotator.class_names import class_name
 from annotator.keys import direct_key
 from annotator.language import gettext as _
 from annotator.offering import offers, versions
@@ -25,9 +26,10 @@ Document = dict[str, Any]
 
 def class_document(taxonomy: Taxonomy, node: Node) -> Document:
     """One class: names, colour, keys, parent and the codes right below it."""
+    name = class_name(node)
     return {
         "code": node.code,
-        "name": node.name,
+        "name": name,
         "short": node.short,
         "level": node.level,
         "parent": node.parent,
@@ -35,9 +37,10 @@ def class_document(taxonomy: Taxonomy, node: Node) -> Document:
         "key": node.key,
         "direct_key": direct_key(node),
         "ontology": node.ontology,
-        "aliases": list(node.aliases),
+        # The taxonomy's own name is found by typing in every language.
+        "aliases": [*node.aliases, *([] if name == node.name else [node.name])],
         "children": [child.code for child in taxonomy.children(node.code)],
-        "path": [above.name for above in reversed(taxonomy.ancestors(node.code))],
+        "path": [class_name(above) for above in reversed(taxonomy.ancestors(node.code))],
     }
 
 
@@ -46,7 +49,7 @@ def named(taxonomy: Taxonomy, code: str | None) -> Document | None:
     if code is None:
         return None
     node = taxonomy.node(code)
-    return {"code": node.code, "name": node.name, "short": node.short}
+    return {"code": node.code, "name": class_name(node), "short": node.short}
 
 
 def label_document(
@@ -115,7 +118,7 @@ def proposal_document(desk: Desk, cell_id: int, proposal: Proposal) -> Document:
     """A proposal with its evidence, its votes and the same in plain words."""
     taxonomy = desk.atlas.taxonomy
     node = taxonomy.node(proposal.class_code)
-    wider = taxonomy.node(proposal.backed_off_to).name if proposal.backed_off_to else None
+    wider = class_name(taxonomy.node(proposal.backed_off_to)) if proposal.backed_off_to else None
     cells = desk.atlas.cells_by_id([evidence.cell_id for evidence in proposal.evidence])
     ordered = sorted(proposal.probabilities.items(), key=lambda item: -item[1])
     return {
@@ -134,10 +137,10 @@ def proposal_document(desk: Desk, cell_id: int, proposal: Proposal) -> Document:
         "model": desk.proposals.model_id,
         "rests": resting(desk.adapting.record(proposal.adaptation)),
         "words": {
-            "decision": say_decision(proposal, node.name, wider),
+            "decision": say_decision(proposal, class_name(node), wider),
             "novelty": _(NOVELTY_WORDS[novelty_level(proposal.novelty)]),
             "prediction_set": say_set(
-                [taxonomy.node(code).name for code in proposal.prediction_set],
+                [class_name(taxonomy.node(code)) for code in proposal.prediction_set],
                 proposal.probability,
             ),
         },
