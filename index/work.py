@@ -210,6 +210,19 @@ def answered_by(atlas: Part, reader: str, cell_ids: Iterable[int]) -> set[int]:
         return set(connection.execute(query).scalars())
 
 
+def read_count(atlas: Part, reader: str) -> int:
+    """How many cells ``reader`` has read: a label by the reader stands; imports do not count."""
+    given = select(labels.c.cell_id).where(
+        labels.c.author == reader, labels.c.how.not_in(("undo", "imported"))
+    )
+    undone = select(labels.c.retracts).where(labels.c.retracts.is_not(None))
+    with atlas.database.read() as connection:
+        query = select(func.count()).select_from(
+            given.where(labels.c.id.not_in(undone)).distinct().subquery()
+        )
+        return int(connection.execute(query).scalar_one())
+
+
 def _ids(rows: list[tuple[Any, ...]]) -> np.ndarray:
     return np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows)))
 

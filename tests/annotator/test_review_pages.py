@@ -10,6 +10,7 @@ from PIL import Image
 
 from annotator.review.pictures import ALIKE, detail, likeness
 from annotator.review.queues import REVIEW_QUEUES
+from annotator.review.shelf import Found, Shelf
 from index import CellRecord, NewLabel
 from index.reviewing import decisions_of
 from retrieval.reading.decode import pixel_hash
@@ -196,6 +197,16 @@ def test_every_queue_has_its_page(in_dispute, queue: str) -> None:
     html = in_dispute.get(f"/review?queue={queue}").text
     assert REVIEW_QUEUES[queue].title in html
     assert in_dispute.get("/api/v1/review").json["queues"]
+
+
+def test_a_page_whose_search_goes_on_says_how_far_it_is(in_dispute, monkeypatch) -> None:
+    browser = in_dispute[0] if isinstance(in_dispute, tuple) else in_dispute
+    assert 'id="searching"' not in browser.get("/review?queue=suspects").text
+    monkeypatch.setattr(Shelf, "matters", lambda *_, **__: Found([], 0.42))
+    page = browser.get("/review?queue=suspects").text
+    assert 'id="searching" data-queue="suspects"' in page
+    assert 'id="search-bar" max="1" value="0.42"' in page
+    assert "still searching: 42 %" in page
 
 
 def test_pages_decide_without_a_script(in_dispute) -> None:
