@@ -151,3 +151,29 @@ def test_the_buttons_of_a_queue_stand_apart(disputed, look) -> None:
     group = seen.page.locator(".review-head .group")
     assert group.evaluate("each => getComputedStyle(each).display") == "flex"
     assert group.evaluate("each => parseFloat(getComputedStyle(each).columnGap)") >= 8
+
+
+def test_why_not_shows_a_newer_proposal_together_with_its_answer(disputed, look) -> None:
+    """As after an adaptation that came while the cell was in view."""
+    seen = look(f"{disputed.address}?cell=33")
+    seen.settle()
+    before = seen.text("#proposed")
+
+    def newer(route) -> None:
+        told = route.fetch().json()
+        proposal = told["proposal"]
+        first, second = proposal["class"], proposal["runner_up"]
+        proposal |= {"class": second, "runner_up": first, "probability": 0.59, "token": "newer"}
+        route.fulfill(json={**told, "class": first, "probability": 0.41})
+
+    seen.page.route("**/why-not", newer)
+    seen.press(";")
+    seen.wait_for("#evidence-words", f"The labelled cells of {before.lower()} (41 %)")
+    assert seen.text("#proposed") != before
+    assert "59 %" in seen.text("#proposal")
+    assert "adapted meanwhile" in seen.text("#status")
+    assert seen.page.locator("#why-not").get_attribute("aria-pressed") == "true"
+    with seen.page.expect_request("**/label") as asked:
+        seen.press("Enter")
+    assert asked.value.post_data_json["proposal"] == "newer"
+    seen.forgive("409")

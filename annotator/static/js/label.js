@@ -4,6 +4,7 @@
 
 import { AdaptingLine } from "./adapting.js";
 import { Adjust } from "./adjust.js";
+import { fetchAhead } from "./ahead.js";
 import { get, post } from "./api.js";
 import { Choices } from "./choices.js";
 import { Closer, Watch } from "./closer.js";
@@ -24,7 +25,10 @@ const closer = new Closer(start, viewer, say);
 const adjust = new Adjust();
 const rests = new AdaptingLine(byId("rests"));
 const watch = new Watch();
-const fetched = new Map(); // address -> Image, so that the browser keeps what comes next decoded
+closer.renewed = (proposal) => {
+  cell = { ...cell, proposal };
+  drawAnswer();
+};
 
 let cell = null;
 let hidden = false;
@@ -58,22 +62,6 @@ function showProgress(progress) {
 }
 
 // Showing a cell --------------------------------------------------------------------------------
-
-function fetchAhead(cells) {
-  for (const [address] of fetched) {
-    if (!cells.some((next) => next.picture === address)) {
-      fetched.delete(address);
-    }
-  }
-  for (const { picture } of cells) {
-    if (!fetched.has(picture)) {
-      const image = new Image();
-      image.src = picture;
-      image.decode?.().catch(() => {}); // a picture that cannot be decoded is reported when shown
-      fetched.set(picture, image);
-    }
-  }
-}
 
 function show(next) {
   cell = next;
