@@ -17,6 +17,7 @@ PARTS = (
     "vigilance",
     "trust",
     "exploring",
+    "cropped",
     "trial",
     "annotator_pages",
     "annotator_fresh",

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from annotator.review.pictures import ALIKE, detail, likeness
+from annotator.review.finding import duplicates
+from annotator.review.matters import Material
+from annotator.review.pictures import ALIKE, CENTRED, aligned, detail, likeness
 from annotator.review.queues import REVIEW_QUEUES
 from annotator.review.shelf import Found, Shelf
 from index import CellRecord, NewLabel
@@ -175,6 +177,50 @@ def test_near_duplicates_by_embedding_and_pixels(twins) -> None:
     twins.post("/api/v1/review/duplicates/1-38", {"verdict": "same"}, 201)
     names = [m["name"] for m in twins.get("/api/v1/review/duplicates").json["matters"]]
     assert "1-38" not in names
+
+
+def test_a_cell_cropped_otherwise_is_found_as_the_network_sees_it(twins) -> None:
+    """Cells 1 and 38 are alike by embedding; only the view, here told, shows them as one cell."""
+    desk = twins.client.application.extensions["desk"]
+    texture = np.random.default_rng(5).integers(0, 255, (9, 9, 3), dtype=np.uint8)
+    cell = np.kron(texture, np.ones((5, 5, 1), np.uint8))
+
+    def view(shown) -> np.ndarray:
+        if shown.file == "near.png":
+            return np.roll(cell, 1, axis=0)  # its middle was found a little apart
+        return cell if shown.file == "cell_00.png" else np.rot90(cell)
+
+    def pairs(**more) -> dict:
+        material = Material(desk.atlas, desk.proposals, desk.pictures, **more)
+        return {each.name: each for each in duplicates(material, lambda share: None)}
+
+    near = desk.atlas.cell(38)
+    path = desk.atlas.path.parent / "twin" / "near.png"
+    shifted = np.roll(np.asarray(Image.open(path).convert("RGB")), 12, axis=1)
+    Image.fromarray(shifted).save(path)
+    assert near.file == "near.png"
+    gone = pairs()
+    assert "1-38" not in gone
+    found = pairs(view=view)
+    assert found["1-38"].why.startswith("the same cell, cropped otherwise")
+    assert found["1-38"].worth >= CENTRED
+    assert "37-38" not in found  # another cell by its view: turned, it is not the same crop
+
+
+def test_views_of_one_cell_match_where_its_middle_was_found_apart() -> None:
+    rng = np.random.default_rng(2)
+
+    def cell() -> np.ndarray:
+        rgb = rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+        return np.asarray(Image.fromarray(rgb).resize((32, 32), Image.Resampling.BICUBIC))
+
+    one, other = cell(), cell()
+    for apart in (np.roll(one, 1, axis=0), np.roll(one, (-1, 1), axis=(0, 1)), one // 2):
+        assert aligned(detail(one), detail(apart)) > CENTRED
+    assert aligned(detail(one), detail(other)) < CENTRED - 0.2
+    assert aligned(detail(one), detail(np.roll(one, 6, axis=1))) < CENTRED
+    flat = np.full((32, 32, 3), 7, np.uint8)
+    assert abs(aligned(detail(one), detail(flat))) < 1e-6
 
 
 def test_likeness_sees_through_turns_and_light_and_not_more() -> None:
