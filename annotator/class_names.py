@@ -59,4 +59,9 @@ SHIPPED = frozenset(
 
 def class_name(node: Node) -> str:
     """What a reader sees as the name of ``node``."""
-    return _(node.name) if node.name in SHIPPED else node.name
+    return name_shown(node.name)
+
+
+def name_shown(name: str) -> str:
+    """What a reader sees for the taxonomy's ``name`` of a class."""
+    return _(name) if name in SHIPPED else name

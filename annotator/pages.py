@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from annotator.adapting.telling import all_documents
 from annotator.api import author, desk, next_document, person, reader
 from annotator.browse import authors, browse, overview
+from annotator.class_names import name_shown
 from annotator.documents import cell_document, class_document
 from annotator.exchange.formats import FORMATS
 from annotator.fields import STATES, page_filter, whole_number
@@ -56,6 +57,12 @@ def percent(value: float) -> str:
     if shown == 0 and value > 0:
         return "< 1 %"
     return f"{shown} %"
+
+
+@pages.app_template_filter("class_name")
+def class_name(name: str) -> str:
+    """The name of a class, worked out where no reader was known, in the reader's language."""
+    return name_shown(name)
 
 
 @pages.app_template_filter("thousands")

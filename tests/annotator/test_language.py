@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog
-from flask import Flask
+from flask import Flask, render_template_string
 from flask.testing import FlaskClient
 
 from annotator.catalogues import PACKAGE, extracted, lacking, written
@@ -206,6 +206,13 @@ def test_every_class_that_comes_with_it_has_a_name_in_every_catalogue() -> None:
     taxonomy = shipped_taxonomy()
     assert {node.name for node in taxonomy.nodes.values()} == SHIPPED
     assert class_name(replace(taxonomy.node("blast"), name="Undo")) == "Undo"
+
+
+def test_a_page_names_classes_that_were_worked_out_for_nobody(app: Flask) -> None:
+    """Figures are made on a thread, which speaks English."""
+    template = "{{ 'Neutrophil'|class_name }}, {{ 'Undo'|class_name }}"
+    with app.test_request_context(headers=SPANISH):
+        assert render_template_string(template) == "Neutrófilo, Undo"
 
 
 @pytest.mark.parametrize(
