@@ -196,6 +196,7 @@ def label(cell_id: int) -> tuple[Response, int]:
         shown,
         optional_number(sent, "seconds"),
         None if version is None else int(version),
+        reader().queue.asked_by(cell_id),
     )
     action = reader().label(cell_id, node.code, shown, optional_text(sent, "note"), facts)
     if action.newer:
@@ -260,7 +261,8 @@ def flag(cell_id: int) -> tuple[Response, int]:
 def undo() -> tuple[Response, int]:
     """Take back the last thing done; the answer shows the cell it was done to."""
     action = reader().undo()
-    return done(action, cell=cell_document(desk(), action.cell_id))
+    stays = reader().split_stays
+    return done(action, cell=cell_document(desk(), action.cell_id), split_stays=stays)
 
 
 @api.post("/redo")

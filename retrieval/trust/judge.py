@@ -56,11 +56,13 @@ class Known:
 @dataclass(frozen=True)
 class OwnLabels:
     """n labels of the laboratory that is judged: rows [n] of its cells, class numbers [n], and
-    probabilities [n, C] that were made without the cell's own label."""
+    probabilities [n, C] that were made without the cell's own label. groups: [n] patient or slide
+    numbers, negative where unknown."""
 
     rows: Integers
     truth: Integers
     held_out: NDArray[np.floating]
+    groups: Integers | None = None
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,7 @@ class Judge:
                 labels.truth,
                 self._ancestry,
                 everything=raw,
+                groups=labels.groups,
                 seed=self._seed,
             )
             if novelty is not None:

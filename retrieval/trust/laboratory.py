@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retrieval.answers.calibration import UNPROVEN, Answers
+from retrieval.answers.calibration import UNPROVEN, Answers, why_not
 from retrieval.answers.selective import (
     CONFIDENCE,
     RISK,
@@ -105,7 +105,8 @@ class Trust:
         parent = np.where(accept | strange, -1, parent)
         decision = np.where(accept, "accept", np.where(parent >= 0, "back_off", "abstain"))
         members = self.sets.members(p, top, None if novelty is None else novel)
-        return Answers(top, p, members, novel, decision, parent)
+        reasons = why_not(accept, strange, self.accept)
+        return Answers(top, p, members, novel, decision, parent, reasons)
 
     def with_labels(
         self,

@@ -235,6 +235,7 @@ const UNDONE = {
     id, name: node.name.toLowerCase(),
   }),
   sheet: () => text("The sheet is taken back."),
+  rename: () => text("Undone: another class for a whole sheet."),
   skip: ({ cell: id }) => text("Undone: skip of cell {id}.", { id }),
   flag: ({ cell: id }) => text("Undone: flag of cell {id}.", { id }),
   unflag: ({ cell: id }) => text("Undone: removed flag of cell {id}.", { id }),

@@ -43,6 +43,7 @@ def test_a_cell_beyond_all_known_is_never_accepted(bench, home):
     p, _ = bench.draw(50, seed=3, signal=40)
     answers = home.answer(p, bench.ancestry, np.full(50, BEYOND))
     assert set(answers.decision) == {"abstain"}
+    assert set(answers.why_not) == {"strange"}
     assert (home.answer(p, bench.ancestry).novelty == 0.5).all()
 
 
@@ -58,6 +59,7 @@ def test_labels_of_the_laboratory_take_over(bench, home):
     assert after.members[np.arange(1500), true].mean() >= 0.9
     assert learned.accept.value == UNPROVEN
     assert not learned.accept.proven
+    assert set(after.why_not) == {"few"}
     assert "498 more labels can prove it" in learned.notes[0]
 
 
@@ -89,6 +91,7 @@ def test_without_labels_sets_widen_with_the_shift(bench, home):
     assert covered > 0.9 > blind.members[np.arange(1000), truth].mean()
     assert answers.members.sum(1).mean() > blind.members.sum(1).mean()
     assert "accept" not in answers.decision
+    assert set(answers.why_not) == {"no_proof"}
     assert home.without_labels(p, right, alike=True) is home
 
 
