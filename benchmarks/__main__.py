@@ -19,6 +19,7 @@ PARTS = (
     "few_pictures",
     "view_parts",
     "exploring",
+    "cropped",
     "trial",
     "annotator_pages",
     "annotator_fresh",

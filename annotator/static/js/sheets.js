@@ -117,7 +117,7 @@ function stage(parts, title, words) {
   }
   byId("stage-title").textContent = title;
   byId("stage-words").textContent = words;
-  byId("live").textContent = `${title}. ${words}`;
+  byId("live").textContent = `${title}${/[.?!…]$/.test(title) ? "" : "."} ${words}`;
   shownAt = performance.now();
   drawn();
 }
