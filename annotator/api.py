@@ -190,6 +190,7 @@ def label(cell_id: int) -> tuple[Response, int]:
         shown,
         optional_number(sent, "seconds"),
         None if version is None else int(version),
+        reader().queue.asked_by(cell_id),
     )
     action = reader().label(cell_id, node.code, shown, optional_text(sent, "note"), facts)
     if action.newer:

@@ -29,6 +29,7 @@ class AnnotatorConfig:
     in and ``author`` counts for nothing; without, who started the annotator may do everything;
     None: with accounts if the atlas has an owner.
     ``planted`` is the share of proposals planted as checks, unless the owners decided another.
+    ``target`` is the precision that accepted sheets are to hold.
     ``adapt``: proposals are adapted to a data set in the background, anew after ``adapt_after``
     fresh labels of it.
     """
@@ -44,6 +45,7 @@ class AnnotatorConfig:
     secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     accounts: bool | None = None
     planted: float = field(default_factory=lambda: float(setting("planted")))
+    target: float = field(default_factory=lambda: float(setting("target")))
     adapt: bool = field(default_factory=lambda: bool(setting("adapt")))
     adapt_after: int = field(default_factory=lambda: int(setting("adapt_after")))
     largest_upload: int = 64 * 1024 * 1024

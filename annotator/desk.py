@@ -159,6 +159,7 @@ class Desk:
                 # Other cells are hidden now: what waits, and why, is worked out afresh.
                 old = known.queue
                 known.queue = self._queue(person, view, old.dataset, old.order.name)
+                known.queue.go_on_from(old)
             self._viewed[author] = view
             return known
 

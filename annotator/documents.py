@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.adapting.telling import resting
 from annotator.keys import direct_key
-from annotator.language import gettext as _
 from annotator.offering import offers, versions
 from annotator.pictures import picture_names
-from annotator.proposals import NOVELTY_WORDS, novelty_level, say_decision, say_set, votes
+from annotator.proposals import votes
+from annotator.wording import novelty_level, say_decision, say_novelty, say_set, say_votes
 from index.facts import facts_of
 
 if TYPE_CHECKING:
     from annotator.desk import Desk
+    from index.facts import LabelFacts
     from index.records import Cell, Label
     from index.taxonomy import Node, Taxonomy
     from retrieval.answers.proposer import Evidence, Proposal
@@ -50,9 +51,9 @@ def named(taxonomy: Taxonomy, code: str | None) -> Document | None:
 
 
 def label_document(
-    taxonomy: Taxonomy, label: Label, retracted: bool = False, adaptation: int | None = None
+    taxonomy: Taxonomy, label: Label, retracted: bool = False, facts: LabelFacts | None = None
 ) -> Document:
-    """One entry of a cell's log; ``adaptation`` is the one that made its proposal."""
+    """One entry of a cell's log with the ``facts`` of how it came about."""
     return {
         "id": label.id,
         "class": named(taxonomy, label.class_code),
@@ -63,7 +64,8 @@ def label_document(
         "proposed_probability": label.proposed_probability,
         "proposal_visible": label.proposal_visible,
         "model": label.model_id,
-        "adaptation": adaptation,
+        "adaptation": facts.adaptation_id if facts else None,
+        "asked_by": facts.asked_by if facts else None,
         "source": label.source,
         "note": label.note,
         "retracts": label.retracts,
@@ -115,6 +117,8 @@ def proposal_document(desk: Desk, cell_id: int, proposal: Proposal) -> Document:
     """A proposal with its evidence, its votes and the same in plain words."""
     taxonomy = desk.atlas.taxonomy
     node = taxonomy.node(proposal.class_code)
+    record = desk.adapting.record(proposal.adaptation)
+    voted = votes(proposal, taxonomy)
     wider = taxonomy.node(proposal.backed_off_to).name if proposal.backed_off_to else None
     cells = desk.atlas.cells_by_id([evidence.cell_id for evidence in proposal.evidence])
     ordered = sorted(proposal.probabilities.items(), key=lambda item: -item[1])
@@ -129,21 +133,22 @@ def proposal_document(desk: Desk, cell_id: int, proposal: Proposal) -> Document:
         "novelty": round(float(proposal.novelty), 6),
         "novelty_level": novelty_level(proposal.novelty),
         "decision": proposal.decision,
+        "why_not": proposal.why_not or None,
         "backed_off_to": named(taxonomy, proposal.backed_off_to),
         "runner_up": named(taxonomy, proposal.runner_up),
         "model": desk.proposals.model_id,
-        "rests": resting(desk.adapting.record(proposal.adaptation)),
+        "rests": resting(record),
         "words": {
             "decision": say_decision(proposal, node.name, wider),
-            "novelty": _(NOVELTY_WORDS[novelty_level(proposal.novelty)]),
+            "novelty": say_novelty(proposal),
             "prediction_set": say_set(
-                [taxonomy.node(code).name for code in proposal.prediction_set],
-                proposal.probability,
+                proposal, [taxonomy.node(code).name for code in proposal.prediction_set]
             ),
+            "votes": say_votes(proposal, voted, record, taxonomy),
         },
         "votes": [
             {**(named(taxonomy, vote.class_code) or {}), "count": vote.count, "share": vote.share}
-            for vote in votes(proposal, taxonomy)
+            for vote in voted
         ],
         "evidence": [
             evidence_document(desk, evidence, cells.get(evidence.cell_id))
@@ -171,7 +176,6 @@ def cell_documents(desk: Desk, cell_ids: Sequence[int]) -> list[Document]:
         history = atlas.history(cell.id)
         gone = {label.retracts for label in history if label.retracts is not None}
         facts = facts_of(atlas, [label.id for label in history]) if history else {}
-        made_by = {number: told.adaptation_id for number, told in facts.items()}
         standing = [each for each in history if each.how != "undo" and each.id not in gone]
         state = desk.pictures.state(cell)
         proposal, reason = offered[cell.id].proposal, offered[cell.id].reason
@@ -188,7 +192,7 @@ def cell_documents(desk: Desk, cell_ids: Sequence[int]) -> list[Document]:
                 "disputed": bool(standing) and cell.id not in present,
                 "version": known[cell.id],
                 "history": [
-                    label_document(taxonomy, each, each.id in gone, made_by.get(each.id))
+                    label_document(taxonomy, each, each.id in gone, facts.get(each.id))
                     for each in reversed(history)
                 ],
                 "proposal": proposal_document(desk, cell.id, proposal) if proposal else None,

@@ -94,6 +94,8 @@ def ahead(desk: Desk, reader: Reader, n: int, without: Iterable[int] = ()) -> li
         cells = _leased(desk, reader, n, hidden)
     else:
         cells = reader.queue.upcoming(n, without=hidden)
+    if cells:
+        reader.queue.ask(cells[0])
     if person is None:
         return cells
     shown = desk.policy.show in ("always", "random")
@@ -153,12 +155,17 @@ def answered_shown(desk: Desk, cell_id: int, shown: Shown) -> Shown:
 
 
 def conditions(
-    desk: Desk, cell_id: int, shown: Shown, seconds: float | None, version: int | None
+    desk: Desk,
+    cell_id: int,
+    shown: Shown,
+    seconds: float | None,
+    version: int | None,
+    asked_by: str | None = None,
 ) -> LabelFacts:
     """The facts of a label that the present viewer gives now.
 
     ``shown`` is what ``answered_shown`` says, ``version`` the newest label that the viewer's page
-    knew of.
+    knew of, ``asked_by`` the order of the queue that asked for the cell.
     """
     person = viewer()
     show = desk.policy.show
@@ -178,6 +185,7 @@ def conditions(
         cell_version=version,
         peers_visible=peers,
         adaptation_id=shown.adaptation_id,
+        asked_by=asked_by,
     )
 
 

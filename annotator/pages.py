@@ -90,6 +90,9 @@ def label() -> str:
         },
         notices=desk().notices(),
         commands=COMMANDS,
+        datasets=list(cells_by_dataset(desk().atlas)),
+        orders=ORDERS.values(),
+        queue=reader().queue,
     )
 
 

@@ -1,4 +1,4 @@
-"""What CellKin says of a cell that is already embedded, and how to say it in plain words.
+"""What CellKin says of a cell that is already embedded; how to put it is in ``wording``.
 
 No picture is read and no network is run here: the stored embedding is enough. Neither torch nor
 Flask is imported.
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from annotator.language import gettext as _
-from annotator.language import mark
 from index.adaptations import datasets_of
 from index.browsing import Wanted, embedded, how_many
 from index.records import CellFilter
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
     from retrieval.laboratory import Fresh, HeldAnswers
 
 CHUNK = 32  # cells proposed at a time: a reader who presses Enter never waits for more than these
-NOVEL = 0.95  # novelty from which a cell is called unlike the references
-UNUSUAL = 0.8
-LIKELY = 0.5  # probability below which the only plausible class is not called the only one
 
 
 @dataclass(frozen=True)
@@ -228,50 +224,6 @@ def votes(proposal: Proposal, taxonomy: Taxonomy) -> list[Votes]:
     total = sum(weights.values())
     found = [Votes(code, counts[code], weight / total) for code, weight in weights.items()]
     return sorted(found, key=lambda vote: -vote.share)
-
-
-def say_decision(proposal: Proposal, name: str, wider: str | None) -> str:
-    """The decision in one sentence. ``name`` and ``wider`` are class names."""
-    if proposal.decision == "accept":
-        if proposal.adaptation is not None:
-            return _("Sure enough: %(name)s.", name=name.lower())
-        return _("The neighbours are clear: %(name)s.", name=name.lower())
-    if proposal.decision == "back_off" and wider:
-        return _(
-            "Sure only of the wider class %(name)s; which kind is for you to decide.",
-            name=wider.lower(),
-        )
-    return _("CellKin does not commit itself here: please decide without it.")
-
-
-NOVELTY_WORDS = {
-    "novel": mark("Unlike anything labelled so far: look twice."),
-    "unusual": mark("Somewhat unusual among the labelled cells."),
-    "usual": mark("Much like the labelled cells."),
-}
-
-
-def novelty_level(novelty: float) -> str:
-    """A key of NOVELTY_WORDS for a novelty from 0 to 1."""
-    if novelty >= NOVEL:
-        return "novel"
-    return "unusual" if novelty >= UNUSUAL else "usual"
-
-
-def say_set(names: Sequence[str], probability: float = 1.0) -> str:
-    """The prediction set in one sentence. ``names`` are class names, most probable first.
-
-    ``probability`` is that of the first: a set of one holds the truth often enough on the whole,
-    which is not to say that this one is likely.
-    """
-    if not names:
-        return _("No class fits well.")
-    lower = [name.lower() for name in names]
-    if len(lower) == 1 and probability < LIKELY:
-        return _("Nothing fits better than %(name)s, and that not well.", name=lower[0])
-    if len(lower) == 1:
-        return _("Nothing but %(name)s is plausible.", name=lower[0])
-    return _("Plausible: %(names)s or %(last)s.", names=", ".join(lower[:-1]), last=lower[-1])
 
 
 def unembedded(atlas: Atlas, datasets: tuple[str, ...] = ()) -> int:

@@ -78,6 +78,8 @@ class Queue:
         self._left_out = 0  # candidates outside the ranked sample
         self._settled: set[int] = set()
         self._skipped: dict[int, None] = dict.fromkeys(skipped)
+        self._asked: set[int] = set()
+        self._put_first: set[int] = set()
         self._since = 0
         self._worker: threading.Thread | None = None
         self._round = 0
@@ -101,6 +103,25 @@ class Queue:
             if len(first) < LOW and self._left_out:
                 self._refresh_aside()
             return (first + last)[:n]
+
+    def ask(self, cell_id: int) -> None:
+        """A cell is shown because it stands first.
+
+        Its order put it there, unless it was reopened or had been skipped under another order.
+        """
+        with self._lock:
+            if cell_id not in self._put_first and cell_id not in self._skipped:
+                self._asked.add(cell_id)
+
+    def asked_by(self, cell_id: int) -> str | None:
+        """The order by which a cell was asked for here, None for one met otherwise."""
+        with self._lock:
+            return self.order.name if cell_id in self._asked else None
+
+    def go_on_from(self, former: Queue) -> None:
+        """Take over what ``former``, a queue of the same order, has asked for."""
+        with self._lock:
+            self._asked |= former._asked
 
     def settle(self, cell_id: int) -> None:
         """A cell has been labelled."""
@@ -134,6 +155,8 @@ class Queue:
     def reopen(self, cell_id: int) -> None:
         """A label was undone: the cell stands first again."""
         with self._lock:
+            if cell_id not in self._asked:
+                self._put_first.add(cell_id)
             self._settled.discard(cell_id)
             self._skipped.pop(cell_id, None)
             self._ranked = [cell_id, *(c for c in self._ranked if c != cell_id)]

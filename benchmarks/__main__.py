@@ -16,6 +16,8 @@ PARTS = (
     "memory",
     "vigilance",
     "trust",
+    "few_pictures",
+    "view_parts",
     "exploring",
     "trial",
     "annotator_pages",

@@ -1,4 +1,7 @@
-"""Resident memory of embed and classify after 1,000 and at 10,000 pictures (Linux).
+"""Resident memory of embed and classify with 1,000 and with 10,000 pictures (Linux).
+
+Each command runs twice. embed goes over its pictures two times, first to find the cells and then
+to describe them, so early and late in one run are not the same work.
 
 python -m benchmarks.memory
 """
@@ -34,11 +37,11 @@ print('SAMPLES', *samples, file=sys.stderr)
 """
 
 
-def resident(*arguments: object) -> tuple[float, float]:
-    """Resident memory in MB early in a command, and at its end: the least of a tenth of its time.
+def resident(*arguments: object) -> float:
+    """Resident memory in MB that stays at the end of a command: the least of its last tenth.
 
-    Early is the second tenth: of 10,000 pictures, those after about the first 1,000. The least is
-    what stays between passes; a pass of the network comes and goes with over 100 MB on top.
+    The least is what stays between passes; a pass of the network comes and goes with over 100 MB
+    on top.
     """
     run = subprocess.run(
         [sys.executable, "-c", SAMPLER, *map(str, arguments)],
@@ -47,28 +50,38 @@ def resident(*arguments: object) -> tuple[float, float]:
         check=True,
     )
     samples = [int(word) / 1024 for word in run.stderr.rsplit("SAMPLES", 1)[1].split()]
-    tenth = len(samples) // 10
-    return min(samples[tenth : 2 * tenth]), min(samples[-tenth:])
+    return min(samples[-(len(samples) // 10) :])
 
 
-def memory(work: Path, count: int = 10_000) -> list[list[object]]:
-    """Embed and classify ``count`` pictures, the latter against 1,000 references."""
-    folder, few = sample(work / "many", count), sample(work / "few", 1000)
-    for name, source in (("many", folder), ("references", few)):
-        with Atlas.open(work / f"{name}.atlas", create=True) as atlas:
-            import_source(atlas, source, dataset="pbc")
-    subprocess.run(
-        [sys.executable, "-m", "cellkin", "embed", str(work / "references.atlas")], check=True
-    )
-    found = {
-        "embed": resident("embed", work / "many.atlas"),
-        "classify": resident(
-            "classify", work / "references.atlas", folder, "--out", work / "predictions.csv"
-        ),
+def atlas_of(work: Path, name: str, pictures: Path) -> Path:
+    """An atlas that holds ``pictures``, none embedded."""
+    path = work / f"{name}.atlas"
+    with Atlas.open(path, create=True) as atlas:
+        import_source(atlas, pictures, dataset="pbc")
+    return path
+
+
+def memory(work: Path, few: int = 1000, many: int = 10_000) -> list[list[object]]:
+    """Embed and classify ``few`` and ``many`` pictures, the latter against ``few`` references."""
+    folders = {count: sample(work / str(count), count) for count in (few, many)}
+    embedded = {
+        count: resident("embed", atlas_of(work, str(count), folder))
+        for count, folder in folders.items()
+    }
+    references, out = work / f"{few}.atlas", work / "predictions.csv"
+    classified = {
+        count: resident("classify", references, folder, "--out", out)
+        for count, folder in folders.items()
     }
     return [
-        [name, f"{early:.0f}", f"{late:.0f}", f"{late - early:+.0f}", "< 50"]
-        for name, (early, late) in found.items()
+        [
+            name,
+            f"{found[few]:.0f}",
+            f"{found[many]:.0f}",
+            f"{found[many] - found[few]:+.0f}",
+            "< 50",
+        ]
+        for name, found in (("embed", embedded), ("classify", classified))
     ]
 
 
@@ -80,7 +93,7 @@ def main() -> None:
         "memory",
         "Memory",
         "python -m benchmarks.memory",
-        table(["resident, MB", "after 1,000", "at 10,000", "growth", "target"], rows),
+        table(["resident, MB", "1,000 pictures", "10,000", "growth", "target"], rows),
         seed=0,
         data_hash=hashlib.sha256((data_folder() / "pbc" / "labels.csv").read_bytes()).hexdigest(),
     )

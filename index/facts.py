@@ -31,7 +31,8 @@ class LabelFacts:
     ``sheet_id`` is the sheet of a bulk label, ``seconds`` the time taken (at least 0),
     ``cell_version`` the id of the newest label of the cell that the author's page knew of (0: of
     none), ``peers_visible`` whether the author could see another's label of the cell before,
-    ``adaptation_id`` the adaptation (``index.adaptations``) that made the proposal.
+    ``adaptation_id`` the adaptation (``index.adaptations``) that made the proposal, ``asked_by``
+    the order of the queue whose turn the cell was (None: the author came to it otherwise).
     """
 
     shown: str | None = None
@@ -41,6 +42,7 @@ class LabelFacts:
     cell_version: int | None = None
     peers_visible: bool | None = None
     adaptation_id: int | None = None
+    asked_by: str | None = None
 
     @property
     def independent(self) -> bool:

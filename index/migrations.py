@@ -117,6 +117,7 @@ _LABEL_FACTS = (
         WHEN EXISTS (SELECT 1 FROM label_facts WHERE label_id = NEW.label_id)
         BEGIN SELECT RAISE(ABORT, 'facts of labels are append-only'); END""",
 )
+_ASKED_BY = ("ALTER TABLE label_facts ADD COLUMN asked_by TEXT",)
 
 MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0001_catalogue", _CATALOGUE),
@@ -133,7 +134,8 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0011_sheets_planted", _PLANTED),
     ("0012_adaptations", _ADAPTATIONS),
     ("0013_sheets_adapted", _SHEETS_ADAPTED),
-    ("0014_sheets_undone", _SHEETS_UNDONE),
+    ("0014_asked_by", _ASKED_BY),
+    ("0015_sheets_undone", _SHEETS_UNDONE),
 )
 
 

@@ -120,6 +120,7 @@ label_facts = _table(
     Column("cell_version", Integer),
     Column("peers_visible", Boolean),
     _id("adaptation_id", "adaptations.id"),
+    _text("asked_by"),
 )
 # Derived from labels, kept in the same transaction; class_code is NULL where experts disagree.
 present_labels = _table(

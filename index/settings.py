@@ -91,6 +91,7 @@ _TABLE = (
     Setting("host", "127.0.0.1", "address the annotator binds to"),
     Setting("port", 8642, "port the annotator listens on; 0 takes a free one", 0, 65535),
     Setting("planted", 0.02, "share of proposals planted wrong to check attention", 0, 0.5),
+    Setting("target", 0.99, "precision that accepted sheets are to hold", 0.5, 0.999),
     Setting("adapt", True, "the annotator adapts its proposals to a data set in the background"),
     Setting("adapt_after", 10, "fresh labels of a data set after which it is adapted to anew", 1),
     Setting("page_size", 60, "cells on one page of the annotator", 1, 500),

@@ -18,6 +18,8 @@ SIZE = 20  # cells a cluster should hold at least (density) or on average (k-mea
 LARGE = 25_000  # cells above which density clusters take minutes
 WIDTH = 20  # principal components kept for density: above that, trees of neighbours do not help
 PROTOTYPES = 8
+OUTER = 0.1  # share of a cluster's own cells that lie too far out to be a yardstick for others
+MEASURED = 2_000  # cells of a cluster, drawn with the seed, by which its spread is measured
 
 
 class ClusteringError(CellKinError):
@@ -146,6 +148,24 @@ def prototypes(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
     """Unit vectors float32 [P, D] that stand for a cluster [N, D]: the centres of its parts."""
     vectors = np.ascontiguousarray(vectors, np.float32)
     return _centres(vectors, max(1, min(PROTOTYPES, len(vectors) // 10)), seed)
+
+
+def within_spread(vectors: np.ndarray, others: np.ndarray, seed: int = 0) -> np.ndarray:
+    """[M] bool: which of ``others`` [M, D] lie as near to a cluster [N, D] as its own cells do.
+
+    A cell of the cluster is so near as its nearest fellow is (cosine of unit vectors); others must
+    reach what all but OUTER of them reach. A cluster of one cell has no spread: none does.
+    """
+    n = len(vectors)
+    if n < 2 or not len(others):
+        return np.zeros(len(others), np.bool_)
+    rng = np.random.default_rng(seed)
+    some = np.sort(rng.permutation(n)[:MEASURED])
+    near = vectors[some] @ vectors.T
+    near[np.arange(len(some)), some] = -np.inf
+    least = np.quantile(near.max(axis=1), OUTER)
+    inside: np.ndarray = (others @ vectors.T).max(axis=1) >= least
+    return inside
 
 
 def _centres(vectors: np.ndarray, parts: int, seed: int) -> np.ndarray:

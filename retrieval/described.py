@@ -16,7 +16,7 @@ class Described:
     ``feature_parts`` side by side; E is 0 where it has none. scores: float32 [N, S],
     probabilities over the model's ``score_classes``; S is 0 where it has none. leaves: float32
     [N, L], the same over its ``leaf_classes``. found: bool [N], False where the model's finder
-    saw no cell, so that the whole picture was taken.
+    saw no cell, so that the whole picture was taken. others: int64 [N], how many more cells it saw.
     """
 
     vectors: np.ndarray
@@ -24,14 +24,17 @@ class Described:
     scores: np.ndarray
     leaves: np.ndarray = field(default_factory=lambda: np.empty(0))
     found: np.ndarray = field(default_factory=lambda: np.empty(0))
+    others: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
-        """Left out, ``leaves`` are none and every cell was found."""
+        """Left out, ``leaves`` are none and every cell was found, alone."""
         count = len(self.vectors)
         if self.leaves.ndim == 1:
             object.__setattr__(self, "leaves", np.empty((count, 0), np.float32))
         if len(self.found) != count:
             object.__setattr__(self, "found", np.ones(count, bool))
+        if len(self.others) != count:
+            object.__setattr__(self, "others", np.zeros(count, np.int64))
 
     @classmethod
     def plain(cls, vectors: np.ndarray) -> Described:
@@ -52,11 +55,14 @@ class Described:
             self.scores[rows],
             self.leaves[rows],
             self.found[rows],
+            self.others[rows],
         )
 
-    def with_found(self, found: Sequence[bool]) -> Described:
-        """The same, with what the finder said of each picture."""
-        return replace(self, found=np.asarray(found, dtype=bool))
+    def with_found(self, found: Sequence[bool], others: Sequence[int] = ()) -> Described:
+        """The same, with what the finder said of each picture; ``others`` none by default."""
+        return replace(
+            self, found=np.asarray(found, dtype=bool), others=np.asarray(others, dtype=np.int64)
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[Described]) -> Described:
@@ -67,4 +73,5 @@ class Described:
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.leaves for part in parts]),
             np.concatenate([part.found for part in parts]),
+            np.concatenate([part.others for part in parts]),
         )

@@ -14,7 +14,14 @@ from index.errors import CellKinError
 from index.progress import progress_bar
 from retrieval.cellview import Finding
 from retrieval.described import Described
-from retrieval.finding import cells_in_pages, find_cells, from_row, mark_even, settle_diameter
+from retrieval.finding import (
+    cells_in_pages,
+    find_cells,
+    from_row,
+    mark_even,
+    settle_diameter,
+    sizes_apart,
+)
 from retrieval.model import Model, atlas_model
 from retrieval.reading.decode import read_cell
 from retrieval.stream import in_batches
@@ -31,6 +38,7 @@ class EmbedReport:
 
     again: how many of them had been embedded before, by a usual diameter that has moved since.
     no_cell: in how many the model's finder saw no cell, so that the whole picture was taken.
+    uneven: what to say of data sets whose cells are too far apart in size.
     """
 
     model_id: str
@@ -38,14 +46,17 @@ class EmbedReport:
     passed_over: list[tuple[str, str]] = field(default_factory=list)
     again: int = 0
     no_cell: int = 0
+    uneven: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class _Ready:
-    """A picture brought to the view and whether a cell was found; or one still to be found in."""
+    """A picture brought to the view, whether a cell was found and how many more; or one still to
+    be found in."""
 
     picture: np.ndarray
     found: bool = True
+    others: int = 0
     typical: float | None = None
     whole: bool = False
 
@@ -78,12 +89,12 @@ def describe_images(
         if model.finder is not None and known is None:
             return _Ready(rgb, typical=usual(item), whole=True)
         picture = model.picture(rgb, known, usual(item))
-        return _Ready(picture, known is None or known.found)
+        return _Ready(picture) if known is None else _Ready(picture, known.found, known.others)
 
     def describe(ready: list[_Ready]) -> list[Described]:
         seen = _found(model, ready)
         said = model.describe_pictures(np.stack([each.picture for each in seen]))
-        said = said.with_found([each.found for each in seen])
+        said = said.with_found([each.found for each in seen], [each.others for each in seen])
         return [said[row : row + 1] for row in range(len(said))]
 
     return in_batches(items, prepare, describe, batch_size=batch_size, workers=workers)
@@ -97,7 +108,8 @@ def _found(model: Model, ready: list[_Ready]) -> list[_Ready]:
     for each in ready:
         if each.whole:
             found = next(findings)
-            seen.append(_Ready(model.picture(each.picture, found, each.typical), found.found))
+            picture = model.picture(each.picture, found, each.typical)
+            seen.append(_Ready(picture, found.found, found.others))
         else:
             seen.append(each)
     return seen
@@ -142,6 +154,10 @@ def embed_atlas(
     if model.finder is not None:
         find_cells(atlas, model, todo, batch_size=batch_size, workers=workers)
         names = atlas.datasets()["name"].tolist()
+        for name in names if len(todo) else ():
+            _, values = atlas.findings(str(model.finder_id), CellFilter(datasets=(name,)))
+            if words := sizes_apart(values):
+                report.uneven[name] = words
         settled = {name: settle_diameter(atlas, model, name) for name in names}
         usual = {name: diameter for name, (diameter, _) in settled.items()}
         uneven = {name: usual[name] for name, (_, even) in settled.items() if not even}

@@ -116,7 +116,9 @@ class Model:
         said = self.describe_pictures(np.stack(pictures))
         if findings is None:
             return said
-        return said.with_found([finding.found for finding in findings])
+        return said.with_found(
+            [finding.found for finding in findings], [finding.others for finding in findings]
+        )
 
     def describe_pictures(self, pictures: np.ndarray) -> Described:
         """What the model says of pictures already brought to the view, uint8 [N, S, S, 3]."""

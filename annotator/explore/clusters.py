@@ -194,9 +194,9 @@ class Clusters:
 
         Unlabelled cells of the clustering's data set that are in no named cluster, and of which
         no reader has said that they do not belong. Nearness is that to the nearest of the
-        cluster's prototypes.
+        cluster's prototypes; ``within`` says that a cell lies as near as the cluster's own do.
         """
-        from retrieval.clusters import prototypes
+        from retrieval.clusters import prototypes, within_spread
 
         atlas = self._desk.atlas
         found = cluster(atlas, cluster_id)
@@ -220,9 +220,12 @@ class Clusters:
                 best[int(cell)] = max(best.get(int(cell), -1.0), float(similarity))
         order = sorted(best, key=lambda cell: (-best[cell], cell))[:count]
         cells = brief_documents(self._desk, order)
+        held, theirs = atlas.embeddings_of(run.model_id, order)
+        inside = dict(zip(held.tolist(), within_spread(vectors, theirs).tolist(), strict=True))
         for cell in cells:
             cell["similarity"] = round(best[cell["id"]], 4)
             cell["cluster"] = home.get(cell["id"])
+            cell["within"] = inside.get(cell["id"], False)
         return {"cluster": cluster_id, "cells": cells}
 
     # changing -------------------------------------------------------------------------------

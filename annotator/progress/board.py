@@ -42,49 +42,63 @@ class Board:
     independent: dict[str, Any]
 
 
-def work_out(atlas: Atlas, proposals: Proposals, *, k: int, seed: int) -> Board:
-    """Every figure, from the atlas as it is now."""
+def work_out(
+    atlas: Atlas, proposals: Proposals, *, k: int, seed: int, dataset: str | None = None
+) -> Board:
+    """Every figure of ``dataset`` (None: of all), from the atlas as it is now."""
     mark = atlas.marks(atlas.active_model or "")
     order = list(atlas.taxonomy.nodes)
-    told = read_log(atlas)
-    sure = sureness(atlas, proposals, seed=seed)
+    told = read_log(atlas, dataset)
+    sure = sureness(atlas, proposals, dataset=dataset, seed=seed)
+    learnt = curve(atlas, k=k, dataset=dataset, seed=seed)
     agreed = []
     for independent in (False, True):
-        readings = read(atlas, independent=independent)
+        readings = read(atlas, datasets=(dataset,) if dataset else (), independent=independent)
         found = figures(readings, draws=DRAWS, seed=seed)
         agreed.append(as_document(readings, found, order))
-    return Board(mark, sure, curve(atlas, k=k, seed=seed), told, remaining(sure, told), *agreed)
+    return Board(mark, sure, learnt, told, remaining(sure, told), *agreed)
 
 
 class Boards:
-    """The newest board of one atlas; safe for several threads."""
+    """The newest board of each data set of one atlas, and of all; safe for several threads."""
 
     def __init__(self, *, k: int, seed: int) -> None:
         self._k, self._seed = k, seed
-        self._newest: Board | None = None
-        self._worker: threading.Thread | None = None
+        self._newest: dict[str | None, Board] = {}
+        self._workers: dict[str | None, threading.Thread] = {}
         self._lock = threading.Lock()
+        self._turn = threading.Lock()  # one board is worked out at a time: others have readers
 
     def newest(
-        self, atlas: Atlas, proposals: Proposals, *, patience: float = PATIENCE
+        self,
+        atlas: Atlas,
+        proposals: Proposals,
+        dataset: str | None = None,
+        *,
+        patience: float = PATIENCE,
     ) -> tuple[Board | None, bool]:
-        """The newest board, None before the first, and whether it knows of every label."""
+        """The newest board of ``dataset`` (None: of all), None before the first, and whether it
+        knows of every label."""
         mark = atlas.marks(atlas.active_model or "")
         with self._lock:
-            if self._newest is not None and self._newest.mark == mark:
-                return self._newest, True
-            if self._worker is None or not self._worker.is_alive():
-                self._worker = threading.Thread(
-                    target=self._run, args=(atlas, proposals), name="progress", daemon=True
+            board = self._newest.get(dataset)
+            if board is not None and board.mark == mark:
+                return board, True
+            worker = self._workers.get(dataset)
+            if worker is None or not worker.is_alive():
+                worker = self._workers[dataset] = threading.Thread(
+                    target=self._run, args=(atlas, proposals, dataset), name="progress", daemon=True
                 )
-                self._worker.start()
-            worker = self._worker
+                worker.start()
         worker.join(patience)
-        board = self._newest
+        board = self._newest.get(dataset)
         return board, board is not None and board.mark == mark
 
-    def _run(self, atlas: Atlas, proposals: Proposals) -> None:
+    def _run(self, atlas: Atlas, proposals: Proposals, dataset: str | None) -> None:
         try:
-            self._newest = work_out(atlas, proposals, k=self._k, seed=self._seed)
+            with self._turn:
+                self._newest[dataset] = work_out(
+                    atlas, proposals, k=self._k, seed=self._seed, dataset=dataset
+                )
         except Exception:  # the thread has no caller; the board before stays good
             log.exception("could not work out the progress")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from annotator.progress.honest import Honest, estimate
 from index.facts import LabelFacts, all_facts
 from index.records import CellFilter
 from retrieval.evaluation.intervals import Interval, wilson_interval
@@ -93,17 +94,21 @@ class Remaining:
 
 @dataclass(frozen=True)
 class Log:
-    """What the log of labels tells: of proposals met, of time, of labels a sheet."""
+    """What the log of labels tells: of proposals met, of time, of labels a sheet, of all cells by
+    those drawn at random."""
 
     blind: list[Met] = field(default_factory=list)
     seen: list[Met] = field(default_factory=list)
     paces: list[Pace] = field(default_factory=list)
     a_sheet: float | None = None
+    honest: Honest | None = None
 
 
-def sureness(atlas: Atlas, proposals: Proposals, *, seed: int = 0) -> Sureness:
-    """How sure the proposals for the cells without a label are."""
-    ids = atlas.cell_ids(CellFilter(labelled=False))
+def sureness(
+    atlas: Atlas, proposals: Proposals, *, dataset: str | None = None, seed: int = 0
+) -> Sureness:
+    """How sure the proposals for the cells without a label are, in ``dataset`` (None: in all)."""
+    ids = atlas.cell_ids(CellFilter(datasets=_one(dataset), labelled=False))
     rng = np.random.default_rng(seed)
     drawn = rng.choice(ids, ASKED, replace=False) if len(ids) > ASKED else ids
     found = proposals.propose([int(cell) for cell in np.sort(drawn)])
@@ -128,12 +133,16 @@ def sureness(atlas: Atlas, proposals: Proposals, *, seed: int = 0) -> Sureness:
     )
 
 
-def curve(atlas: Atlas, *, k: int, seed: int = 0) -> list[Point]:
+def _one(dataset: str | None) -> tuple[str, ...]:
+    return () if dataset is None else (dataset,)
+
+
+def curve(atlas: Atlas, *, k: int, dataset: str | None = None, seed: int = 0) -> list[Point]:
     """Accuracy against the number of labels, on what is labelled and embedded."""
     model_id = atlas.active_model
     if model_id is None:
         return []
-    table = atlas.table(CellFilter(labelled=True, embedded_with=model_id))
+    table = atlas.table(CellFilter(datasets=_one(dataset), labelled=True, embedded_with=model_id))
     if len(table) > LEARNT:
         table = table.sample(LEARNT, random_state=seed).sort_values("id")
     ids, vectors = atlas.embeddings_of(model_id, table["id"])
@@ -145,22 +154,28 @@ def curve(atlas: Atlas, *, k: int, seed: int = 0) -> list[Point]:
     return learning_curve(vectors, codes, groups=groups, k=k, seed=seed)
 
 
-def read_log(atlas: Atlas) -> Log:
-    """All that is told by the log of labels and the facts beside it."""
+def read_log(atlas: Atlas, dataset: str | None = None) -> Log:
+    """All that is told by the log of labels, of ``dataset`` or all, and the facts beside it."""
     facts = all_facts(atlas)
-    every = list(atlas.log())
-    gone = {label.retracts for label in every if label.retracts is not None}
+    every = list(atlas.log(CellFilter(datasets=_one(dataset)) if dataset else None))
+    gone: set[int] = set()
+    for label in reversed(every):  # an undo that was taken back itself takes nothing back
+        if label.retracts is not None and label.id not in gone:
+            gone.add(label.retracts)
     given = [label for label in every if label.how not in ("undo", "imported")]
     answered = [e for e in given if e.how == "single" and e.proposed_class and e.id not in gone]
     apart: dict[bool, list[bool]] = {True: [], False: []}
     for label in answered:
         apart[_blind(label, facts.get(label.id))].append(_same(atlas.taxonomy, label))
+    singles = [each for each in given if each.how == "single"]
+    blind = {each.id for each in singles if _blind(each, facts.get(each.id))}
     sheets = Counter(facts[e.id].sheet_id for e in given if e.id in facts and facts[e.id].sheet_id)
     return Log(
         blind=steps(apart[True]),
         seen=steps(apart[False]),
         paces=paces(given, facts),
         a_sheet=float(np.mean(list(sheets.values()))) if sheets else None,
+        honest=estimate(singles, facts, gone, blind, atlas.taxonomy),
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, render_template
+from flask import Blueprint, Response, current_app, jsonify, render_template, request
 from flask.blueprints import BlueprintSetupState
 
 from annotator.api import author, desk
 from annotator.browse import overview
 from annotator.charts import Row, Series, interval, lines
 from annotator.documents import Document
+from annotator.fields import optional_text
 from annotator.language import gettext as _
 from annotator.language import mark
 from annotator.progress.board import Board, Boards
@@ -44,38 +45,63 @@ def furnish(state: BlueprintSetupState) -> None:
     state.app.extensions["progress"] = Boards(k=held.config.k, seed=held.config.seed)
 
 
-def board() -> tuple[Board | None, bool]:
-    """The newest figures, and whether they know of every label."""
+def chosen() -> str | None:
+    """The data set asked for, by default that of the viewer's queue; None for all.
+
+    Raises UnknownDatasetError.
+    """
+    if "dataset" not in request.args:
+        return desk().reader(author()).queue.dataset
+    name = optional_text(request.args, "dataset")
+    return None if name is None else desk().check_dataset(name)
+
+
+def board(dataset: str | None) -> tuple[Board | None, bool]:
+    """The newest figures of ``dataset`` or all, and whether they know of every label."""
     boards: Boards = current_app.extensions["progress"]
     whole = desk().sights.whole
-    return boards.newest(whole.atlas, whole.proposals)
+    return boards.newest(whole.atlas, whole.proposals, dataset)
 
 
 @progress.get("/progress")
 def page() -> str:
     """How far it has come."""
-    found, fresh = board()
+    dataset = chosen()
+    found, fresh = board(dataset)
     counts = overview(desk())
+    datasets = counts["datasets"]
+    if dataset is not None:
+        (of,) = (each for each in datasets if each["name"] == dataset)
+        counts = {"total": of["cells"], "labelled": of["labelled"]}
     told = shown(found) if found is not None else None
-    return render_template("progress.html", counts=counts, told=told, fresh=fresh)
+    return render_template(
+        "progress.html",
+        counts=counts,
+        told=told,
+        fresh=fresh,
+        dataset=dataset,
+        datasets=[each["name"] for each in datasets],
+    )
 
 
 @progress.get("/api/v1/progress")
 def document() -> Response:
     """The same for a program; ``figures`` is null until they are worked out."""
-    found, fresh = board()
+    dataset = chosen()
+    found, fresh = board(dataset)
     if found is None:
-        return jsonify(figures=None, fresh=False)
+        return jsonify(dataset=dataset, figures=None, fresh=False)
     told = {
         "sureness": asdict(found.sure),
         "learning_curve": [asdict(point) for point in found.curve],
         "met": {name: [asdict(e) for e in getattr(found.log, name)] for name in ("blind", "seen")},
+        "random": asdict(found.log.honest) if found.log.honest is not None else None,
         "paces": [asdict(pace) for pace in found.log.paces if _may_see(pace.author)],
         "remaining": {**asdict(found.remaining), "hours": found.remaining.hours},
         "agreement": found.agreement if _reviews() else None,
         "independent": found.independent if _reviews() else None,
     }
-    return jsonify(figures=told, fresh=fresh)
+    return jsonify(dataset=dataset, figures=told, fresh=fresh)
 
 
 def _reviews() -> bool:
@@ -116,6 +142,7 @@ def shown(found: Board) -> Document:
         "curve_chart": lines([Series(_("accuracy"), curve)], _("labels"), log=True),
         "met": {names[name]: getattr(found.log, name) for name in met if met[name]},
         "met_chart": lines([Series(names[n], met[n]) for n in met], _("labels given")),
+        "random": _random(found),
         "remaining": found.remaining,
         "paces": [
             {"pace": pace, "how": _(HOW.get(pace.how, pace.how))}
@@ -123,6 +150,30 @@ def shown(found: Board) -> Document:
             if _may_see(pace.author)
         ],
         "agreements": _agreements(found) if _reviews() else [],
+    }
+
+
+def _random(found: Board) -> Document | None:
+    """What cells drawn at random tell, as rows of tables; None without such a label."""
+    told = found.log.honest
+    if told is None or not told.cells:
+        return None
+    taxonomy = desk().atlas.taxonomy
+    accuracy = [
+        (_("all proposals"), told.met, told.proposed),
+        (_("proposal hidden"), told.blind, told.of_blind),
+    ]
+    return {
+        "cells": told.cells,
+        "proposed": told.proposed,
+        "accuracy": [
+            {"title": title, "share": share, "of": of}
+            for title, share, of in accuracy
+            if share is not None
+        ],
+        "classes": [
+            {"class": taxonomy.node(code), "share": share} for code, share in told.classes.items()
+        ],
     }
 
 

@@ -17,7 +17,7 @@ from annotator.offering import check_may_label, conditions
 from annotator.pictures import picture_names
 from annotator.policy import is_shown
 from annotator.sheets.making import COLD, Maker, Settings
-from annotator.sheets.plan import LOW_CATCH_RATE, catching
+from annotator.sheets.plan import LOW_CATCH_RATE, Aim, catching
 from annotator.sheets.work import Sheets
 from annotator.sights import View
 from annotator.viewer import Person
@@ -68,6 +68,7 @@ class SheetRoom:
             return [c for c in cell_ids if is_shown(shown, person.name, c, c in answered)]
 
         settings = Settings(
+            aim=Aim(desk.config.target),
             catch_rate=lambda author: catching(checks.outcomes(whole, author)),
             proposable=proposable,
             planted=desk.planted,

@@ -32,8 +32,15 @@ if TYPE_CHECKING:
     metavar="CSV",
     help="write these cells to a table whose empty column class is to be filled in",
 )
+@click.option(
+    "--classes",
+    metavar="A,B…",
+    help="the classes that can occur there, kept with the data set; all takes that back",
+)
 @json_option
-def command(atlas: str, dataset: str, ask: int | None, out: str | None, as_json: bool) -> None:
+def command(
+    atlas: str, dataset: str, ask: int | None, out: str | None, classes: str | None, as_json: bool
+) -> None:
     """Fit ATLAS to the laboratory of a data set from the labels that it has.
 
     A few labels of each class are enough; its cells without a label help as well. Several ways of
@@ -43,26 +50,42 @@ def command(atlas: str, dataset: str, ask: int | None, out: str | None, as_json:
 
     --next says which cells to label, so that ten a class teach what some thirty drawn at random do:
     label in rounds, a few cells of every class each.
+
+    --classes declares which classes can occur in the data set; no other is answered there from then
+    on, by any command or in the annotator, unless somebody labels a cell as one.
     """
     from index import Atlas
-    from retrieval.laboratory import Gathered, adapt_dataset, cells_to_label
+    from retrieval.laboratory import (
+        Gathered,
+        adapt_dataset,
+        cells_to_label,
+        declare_classes,
+        declared_classes,
+    )
     from retrieval.model import atlas_model
 
     if out is not None and ask is None:
         raise click.UsageError(
             "--out names a table of the cells to label next, say how many with --next N"
         )
+    names = None if classes is None else [n.strip() for n in classes.split(",") if n.strip()]
+    if names == []:
+        raise click.UsageError("--classes names no class, give some with commas between, or all")
     with Atlas.open(atlas) as opened:
         model = atlas_model(opened)
+        if names is not None:
+            declare_classes(opened, dataset, names)
         report = asked = gathered = None
-        if ask is not None:
+        if ask is not None or names is not None:
             gathered = Gathered.load(opened, model.id, model.metadata, dataset)
         if gathered is None or len(gathered.own.rows):
             report = adapt_dataset(opened, model.id, model.metadata, dataset, gathered)
+        declared = declared_classes(opened, dataset)
         if ask is not None and gathered is not None:
             asked = cells_to_label(opened, gathered, ask)
     if as_json:
         found: dict[str, Any] = report.as_dict() if report is not None else {"dataset": dataset}
+        found["declared"] = list(declared)
         if asked is not None:
             found["next"] = [each.as_dict() for each in asked]
         print_json(found)
@@ -70,6 +93,8 @@ def command(atlas: str, dataset: str, ask: int | None, out: str | None, as_json:
         _show(report)
     else:
         click.echo(f"no label of data set {dataset} yet: nothing to adapt to", err=True)
+    if declared and not as_json:
+        click.echo(f"only these classes can occur in {dataset}: {', '.join(declared)}")
     if asked is not None:
         _ask(asked, dataset, out, quiet=as_json)
 

@@ -23,6 +23,7 @@ from cellkin.options import atlas_argument, setting_option
 @setting_option("k", "-k")
 @setting_option("page_size")
 @setting_option("planted")
+@setting_option("target")
 @setting_option("adapt")
 @setting_option("adapt_after")
 def command(
@@ -35,6 +36,7 @@ def command(
     k: int,
     page_size: int,
     planted: float,
+    target: float,
     adapt: bool,
     adapt_after: int,
 ) -> None:
@@ -62,6 +64,7 @@ def command(
         page_size=page_size,
         accounts=accounts,
         planted=planted,
+        target=target,
         adapt=adapt,
         adapt_after=adapt_after,
     )

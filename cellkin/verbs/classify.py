@@ -131,6 +131,11 @@ def _show(report: ClassifyReport, seconds: float) -> None:
     for what, table in (("class", counts.classes), ("decision", counts.decisions)):
         for name, number in sorted(table.items(), key=lambda item: -item[1]):
             click.echo(f"{what:9} {name:24} {number:>8,} {number / counts.cells:>7.1%}")
+            if name == "back_off":
+                for above, some in sorted(counts.backed_off_to.items(), key=lambda i: -i[1]):
+                    click.echo(f"{'':9}   to {above:19} {some:>8,} {some / counts.cells:>7.1%}")
+    for remark, number in sorted(counts.remarks.items(), key=lambda item: -item[1]):
+        click.echo(f"remark    {remark:34} {number:>8,}")
     click.echo(
         f"{counts.cells:,} cells classified in {seconds:.1f} s, {counts.passed_over:,} files "
         f"passed over; written to {report.out}"

@@ -33,6 +33,12 @@ LEAST = 50  # fewer calibration cells than this teach nothing
 UNPROVEN = 0.995  # probability asked for where there are too few cells to prove a threshold
 _MOST_FOR_SCALE = 500  # two numbers are learned from these
 
+STRANGE, NO_PROOF, FEW, UNSURE, FRESH = "strange", "no_proof", "few", "unsure", "fresh"
+WHY_NOT = (STRANGE, NO_PROOF, FEW, UNSURE, FRESH)
+"""Why an answer is not accepted: the cell lies beyond all known ones (or none was found in its
+picture), no threshold is safe, the answer falls short of UNPROVEN where there are too few cells to
+prove one, or of the proven one, or labels newer than the threshold changed the answer."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -96,7 +102,8 @@ class Answers:
 
     top: [N] the answer. probabilities: [N, C]. members: [N, C] bool, the prediction sets.
     novelty: [N] 0..1. decision: [N] of "accept", "back_off", "abstain". parent: [N] number of the
-    ancestor backed off to (see ``Ancestry.names``), -1 unless the decision is back_off.
+    ancestor backed off to (see ``Ancestry.names``), -1 unless the decision is back_off. why_not:
+    [N] of WHY_NOT, "" where the answer is accepted.
     """
 
     top: Integers
@@ -105,6 +112,7 @@ class Answers:
     novelty: Floats
     decision: np.ndarray
     parent: Integers
+    why_not: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -144,7 +152,13 @@ class Calibration:
         parent = np.where(accept | strange, -1, parent)
         decision = np.where(accept, "accept", np.where(parent >= 0, "back_off", "abstain"))
         return Answers(
-            top, p, self.sets.members(p, top), self.novelty.score(votes.distance), decision, parent
+            top,
+            p,
+            self.sets.members(p, top),
+            self.novelty.score(votes.distance),
+            decision,
+            parent,
+            why_not(accept, strange, self.accept),
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -168,6 +182,12 @@ class Calibration:
             back_off=Threshold(**document["back_off"]),
             notes=tuple(document["notes"]),
         )
+
+
+def why_not(accept: Booleans, strange: Booleans, threshold: Threshold) -> np.ndarray:
+    """[N] of WHY_NOT for answers that are accepted or not [N] under ``threshold``, "" if so."""
+    short = NO_PROOF if threshold.value is None else UNSURE if threshold.proven else FEW
+    return np.where(accept, "", np.where(strange, STRANGE, short))
 
 
 def _reaches(score: Floats, threshold: Threshold) -> Booleans:

@@ -14,11 +14,11 @@ import numpy as np
 
 from index import Atlas, CellFilter
 from index.errors import CellKinError
-from index.filters import unknown_dataset
 from index.progress import progress_bar
 from index.records import place
 from index.settings import setting
-from retrieval.answers.errors import AnswerError, NothingToClassifyError
+from retrieval.answers.errors import NothingToClassifyError
+from retrieval.answers.limits import reference_limits, require_dataset
 from retrieval.answers.proposal import Proposal
 from retrieval.answers.proposer import Proposer
 from retrieval.answers.table import COLUMNS, PartialTable
@@ -48,14 +48,17 @@ __all__ = ["COLUMNS", "ClassifyReport", "Counts", "classify", "reference_limits"
 class Counts:
     """What became of the pictures so far.
 
-    ``identical`` had a reference of the same embedding among their voters: most likely they are
-    cells of the atlas, answered by their own label. ``first`` names the first files passed over,
-    and why.
+    ``backed_off_to``: of those that were backed off, to which class above. ``identical`` had a
+    reference of the same embedding among their voters: most likely they are cells of the atlas,
+    answered by their own label. ``remarks``: how many pictures have which. ``first`` names the
+    first files passed over, and why.
     """
 
     cells: int = 0
     classes: dict[str, int] = field(default_factory=dict)
     decisions: dict[str, int] = field(default_factory=dict)
+    backed_off_to: dict[str, int] = field(default_factory=dict)
+    remarks: dict[str, int] = field(default_factory=dict)
     identical: int = 0
     passed_over: int = 0
     first: list[tuple[str, str]] = field(default_factory=list)
@@ -63,8 +66,14 @@ class Counts:
     def add(self, proposal: Proposal) -> None:
         """Count one answer."""
         self.cells += 1
-        self.classes[proposal.class_code] = self.classes.get(proposal.class_code, 0) + 1
-        self.decisions[proposal.decision] = self.decisions.get(proposal.decision, 0) + 1
+        for table, what in (
+            (self.classes, proposal.class_code),
+            (self.decisions, proposal.decision),
+            (self.backed_off_to, proposal.backed_off_to),
+            (self.remarks, proposal.remark),
+        ):
+            if what:
+                table[what] = table.get(what, 0) + 1
         if proposal.evidence and proposal.evidence[0].distance < SAME:
             self.identical += 1
 
@@ -97,21 +106,6 @@ class ClassifyReport:
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
         return asdict(self)
-
-
-def reference_limits(atlas: Atlas, *, classes: Sequence[str] = ()) -> CellFilter | None:
-    """The filter for references of ``classes`` (any name the taxonomy knows).
-
-    Raises UnknownClassError, and AnswerError where a class has no reference.
-    """
-    codes = tuple(dict.fromkeys(atlas.taxonomy.resolve(name).code for name in classes))
-    for code in codes:
-        if not atlas.count(CellFilter(classes=(code,), labelled=True)):
-            raise AnswerError(
-                f"the atlas has no labelled cell of class {code}, so it cannot be answered",
-                "leave it out of --classes, or label some cells of it",
-            )
-    return CellFilter(classes=codes) if codes else None
 
 
 def classify(
@@ -223,13 +217,6 @@ def classify(
     )
 
 
-def require_dataset(atlas: Atlas, name: str) -> None:
-    """Raise UnknownDatasetError unless the atlas holds data set ``name``."""
-    known = atlas.datasets()["name"].tolist()
-    if name not in known:
-        raise unknown_dataset(name, known)
-
-
 class Reading:
     """Decodes pictures, in threads, and keeps the hash of each until it is answered."""
 
@@ -257,7 +244,7 @@ def _fingerprint(proposer: Proposer, source: Path, leave_out_same: bool) -> str:
     """What a stopped run must have in common with this one to be gone on with."""
     calibration = json.dumps(proposer.calibration.to_document(), sort_keys=True)
     asked = (proposer.recipe.document, len(proposer.references), leave_out_same)
-    parts = (*asked, calibration, source.resolve())
+    parts = (*asked, calibration, source.resolve(), COLUMNS)
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 

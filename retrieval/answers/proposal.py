@@ -40,7 +40,9 @@ class Proposal:
     see ``novelty.NoveltyScale``. decision: accept, back_off (then ``backed_off_to`` is the class
     above that can be trusted) or abstain. runner_up: the second most probable class, if there is
     one. evidence: the voters, nearest first. adaptation: the entry of the log of adaptations by
-    which this was said; None where nothing but the neighbours was asked.
+    which this was said; None where nothing but the neighbours was asked. remark: what a reader
+    should know of the picture itself, "" for nothing. why_not: of ``calibration.WHY_NOT``, ""
+    where accepted.
     """
 
     class_code: str
@@ -53,6 +55,8 @@ class Proposal:
     runner_up: str | None
     evidence: tuple[Evidence, ...]
     adaptation: int | None = None
+    remark: str = ""
+    why_not: str = ""
 
 
 def proposals(
@@ -78,6 +82,7 @@ def proposals(
             backed_off_to=ancestry.names[parent] if parent >= 0 else None,
             runner_up=names[1] if len(names) > 1 else None,
             evidence=tuple(evidence(references, rows[i], similarity[i])),
+            why_not=str(answers.why_not[i]),
         )
 
 

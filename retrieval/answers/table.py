@@ -14,6 +14,7 @@ from retrieval.answers.proposal import Proposal
 
 COLUMNS = (
     "file", "class", "probability", "prediction_set", "novelty", "decision", "neighbours",
+    "backed_off_to", "remark",
 )  # fmt: skip
 
 
@@ -28,6 +29,8 @@ def row_of(file: str, proposal: Proposal) -> tuple[str, ...]:
         f"{proposal.novelty:.6f}",
         proposal.decision,
         ";".join(neighbours),
+        proposal.backed_off_to or "",
+        proposal.remark,
     )
 
 

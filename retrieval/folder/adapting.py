@@ -149,6 +149,7 @@ def adapt(
     allowed: Sequence[str] | None = None,
     way: Way | None = None,
     penalty: float = PENALTY,
+    groups: ArrayLike | None = None,
 ) -> Adaptation:
     """Adapt to a laboratory from n labelled of its N cells, prepared as ``folder``.
 
@@ -156,7 +157,8 @@ def adapt(
     ``classes`` [C]. start: [N, C] what is known without labels (``FolderReading.probabilities``).
     allowed: codes of the classes that can occur; labels of others teach nothing. way: how to use
     the labels, as a former adaptation chose; by default the ways are compared. penalty: of the
-    ridge of the way to prefer; a larger one makes more modest probabilities.
+    ridge of the way to prefer; a larger one makes more modest probabilities. groups: [n] patient or
+    slide numbers of the labelled cells, negative where unknown: one's own never judges.
     Raises AdaptError where no label teaches anything.
     """
     begun = time.perf_counter()
@@ -170,7 +172,8 @@ def adapt(
             f"none of {len(given)} labels is of a class that can occur here",
             "label some cells first, or declare their classes",
         )
-    labelled = Labelled(folder.rows(given[kept]), column[kept], len(classes))
+    of_whom = None if groups is None else np.asarray(groups, dtype=np.int64)[kept]
+    labelled = Labelled(folder.rows(given[kept]), column[kept], len(classes), of_whom)
     known = None if start is None else folder.inside(np.asarray(start, dtype=np.float32))
     before = known_before(known, labelled, can)
     tried = ways(labelled.each, before is not None, penalty)

@@ -48,11 +48,15 @@ NEIGHBOURS_ALONE = Way(None, 0.0, False)
 
 @dataclass(frozen=True)
 class Labelled:
-    """n labelled cells of a folder: rows [n] inside it, columns [n] their class numbers."""
+    """n labelled cells of a folder: rows [n] inside it, columns [n] their class numbers.
+
+    groups: [n] patient or slide numbers, negative where unknown; None where none is.
+    """
 
     rows: Integers
     columns: Integers
     classes: int
+    groups: Integers | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -71,7 +75,23 @@ class Labelled:
 
     def part(self, mask: Booleans) -> Labelled:
         """Those of ``mask`` [n]."""
-        return Labelled(self.rows[mask], self.columns[mask], self.classes)
+        groups = None if self.groups is None else self.groups[mask]
+        return Labelled(self.rows[mask], self.columns[mask], self.classes, groups)
+
+    @property
+    def units(self) -> Integers:
+        """[n] what is left out together: the cells of one patient or slide.
+
+        Each cell by itself where that would leave a class of several labels without any.
+        """
+        each: Integers = np.arange(len(self), dtype=np.int64)
+        if self.groups is None:
+            return each
+        units = np.where(self.groups >= 0, self.groups, self.groups.max(initial=-1) + 1 + each)
+        for column in np.flatnonzero(self.counts > 1):
+            if len(np.unique(units[self.columns == column])) < 2:
+                return each
+        return units
 
 
 def ways(each: float, known: bool, penalty: float = PENALTY) -> tuple[Way, ...]:
@@ -145,11 +165,17 @@ def taught_ridge(folder: Folder, labelled: Labelled, penalty: float) -> Linear:
 
 
 def folds(labelled: Labelled) -> tuple[Integers, Booleans]:
-    """([n] fold of each labelled cell, [n] whether it is judged); classes are dealt out evenly."""
-    wanted = min(MANY_FOLDS if len(labelled) < MANY else FEW_FOLDS, len(labelled))
+    """([n] fold of each labelled cell, [n] whether it is judged); classes are dealt out evenly.
+
+    Cells of one patient or slide share a fold (see ``Labelled.units``).
+    """
     order = np.lexsort((labelled.rows, labelled.columns))
+    _, first, unit = np.unique(labelled.units[order], return_index=True, return_inverse=True)
+    wanted = min(MANY_FOLDS if len(labelled) < MANY else FEW_FOLDS, len(first))
+    place = np.empty(len(first), dtype=np.int64)
+    place[np.argsort(first)] = np.arange(len(first)) % wanted
     fold = np.empty(len(labelled), dtype=np.int64)
-    fold[order] = np.arange(len(labelled)) % wanted
+    fold[order] = place[unit]
     judged = np.zeros(len(labelled), dtype=bool)
     judged[order[np.linspace(0, len(order) - 1, min(len(order), JUDGED)).astype(np.int64)]] = True
     return fold, judged

@@ -9,6 +9,7 @@ from retrieval.laboratory.adapting import (
 )
 from retrieval.laboratory.answering import Answered, Room
 from retrieval.laboratory.asking import ToLabel, as_table, cells_to_label
+from retrieval.laboratory.declared import declare_classes, declared_classes
 from retrieval.laboratory.held import Fresh, HeldAnswers, hold
 from retrieval.laboratory.known import KnownCells, described_cells, model_space
 
@@ -24,6 +25,8 @@ __all__ = [
     "adapt_dataset",
     "as_table",
     "cells_to_label",
+    "declare_classes",
+    "declared_classes",
     "described_cells",
     "hold",
     "kept_adaptation",

@@ -19,6 +19,7 @@ from index.moment import now
 from index.seeing import SeenAtlas
 from retrieval.answers.voting import Integers
 from retrieval.folder import Adaptation, AdaptError, FolderReading, Way, adapt
+from retrieval.laboratory.declared import declared_limits
 from retrieval.laboratory.known import KnownCells, model_space
 from retrieval.laboratory.room import OwnCells, Together
 
@@ -109,7 +110,8 @@ class Gathered:
         Raises AdaptError where none is embedded, or with ``labelled`` none labelled, before
         anything is read; UnknownDatasetError, NoReferencesError.
         """
-        everyone = KnownCells.load(atlas, model_id, model_space(metadata))
+        limits = declared_limits(atlas, name)
+        everyone = KnownCells.load(atlas, model_id, model_space(metadata), limits)
         own = OwnCells.load(atlas, name, everyone)
         _require(own, labelled)
         known = everyone.take(~everyone.of_dataset(name))
@@ -176,11 +178,14 @@ def fit_together(
     own: OwnCells,
     together: Together,
     reading: FolderReading | None,
+    *,
+    lasting: bool = True,
 ) -> Adapted:
     """Adapt to the labels of ``own`` over all cells ``together``.
 
     The way is that of the record while there are about as many labels, else it is chosen anew; what
-    rests on other labels than the record is kept in its place.
+    rests on other labels than the record is kept in its place and logged. Not ``lasting``, nothing
+    is kept: what was declared for one question only is no adaptation of the atlas.
     """
     begun = time.perf_counter()
     record = kept_adaptation(atlas, known.model_id, own.name)
@@ -190,8 +195,12 @@ def fit_together(
         if abs(len(own.rows) - had) <= SAME_WAY * had:
             way = Way(**record["adaptation"]["way"])
     found = _fit(known, own, together, reading, way)
-    if record is None or record["fingerprint"] != own.fingerprint:
-        keep(atlas, known, own, found, time.perf_counter() - begun)
+    if lasting and (record is None or record["fingerprint"] != own.fingerprint):
+        seconds = time.perf_counter() - begun
+        made = keep(atlas, known, own, found, seconds)
+        remember(
+            atlas, known, own, found.adaptation, way=made["adaptation"]["way"], seconds=seconds
+        )
     return found
 
 
@@ -209,6 +218,7 @@ def _fit(
         known.classes,
         start=None if reading is None else reading.probabilities,
         way=way,
+        groups=own.groups,
     )
     if found.probabilities is None or found.held_out is None:
         raise ValueError("a fresh adaptation holds its probabilities")

@@ -18,6 +18,7 @@ from retrieval.answers.voting import Floats, Integers
 from retrieval.described import Described
 from retrieval.folder import Adaptation, FolderReading
 from retrieval.laboratory.adapting import Adapted, fit_together
+from retrieval.laboratory.declared import declared_limits
 from retrieval.laboratory.evidence import Witnesses, adapted_witnesses, plain_witnesses
 from retrieval.laboratory.judging import judge_of
 from retrieval.laboratory.known import KnownCells, model_space
@@ -25,6 +26,7 @@ from retrieval.laboratory.room import OwnCells, Together
 from retrieval.trust.judge import Judgement, OwnLabels, Readings
 
 CHUNK = 1024
+NO_CELL = "no cell found"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class Answered:
     way: "folder" (all informed each), "alone" (each by itself) or "adapted" (the laboratory's own
     labels taught). disagreement: share of cells that would be named otherwise one by one, by the
     known laboratories alone. adaptation: what the labels taught; None without. queries: [Q, W] the
-    cells in the space of the witnesses. kept: what the next answer on a data set can begin with.
+    cells in the space of the witnesses. remarks: [Q], see ``Proposal``. kept: what the next answer
+    on a data set can begin with.
     """
 
     answers: Answers
@@ -72,19 +75,22 @@ class Answered:
     adaptation: Adaptation | None
     judgement: Judgement
     queries: np.ndarray
+    remarks: list[str]
     kept: Kept | None = None
 
     def proposals(self) -> Iterator[Proposal]:
         """The Q proposals, in order."""
         for start in range(0, len(self.rows), CHUNK):
             part = slice(start, start + CHUNK)
-            yield from proposals(
+            said = proposals(
                 self.witnesses.references,
                 self.known.ancestry,
                 _part(self.answers, part),
                 self.rows[part],
                 self.similarity[part],
             )
+            for remark, each in zip(self.remarks[part], said, strict=True):
+                yield replace(each, remark=remark) if remark else each
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
@@ -109,7 +115,8 @@ class Room:
 
     dataset: the data set of the atlas that is of the same laboratory; its labels adapt, its other
     cells inform. None: a laboratory of which nothing is known. alone: cells are judged one by one.
-    limits: the references that may be answers. most: cells of the data set, and each: references of
+    limits: the references that may be answers, by default those of the classes declared for the
+    data set (``declared``). most: cells of the data set, and each: references of
     a class and data set, that are read at most. Raises NoReferencesError, UnknownDatasetError.
     """
 
@@ -132,6 +139,9 @@ class Room:
         self.k = int(setting("k", k))
         self.coverage = float(setting("coverage", coverage))
         self.seed = int(setting("seed", seed))
+        self._lasting = limits is None
+        if limits is None:
+            limits = declared_limits(atlas, dataset)
         space = model_space(metadata)
         self.known = KnownCells.load(atlas, model_id, space, limits, each=each, seed=self.seed)
         self.own = None
@@ -196,7 +206,9 @@ class Room:
     ) -> Answered:
         taught = None
         if own is not None and len(own.rows):
-            taught = fit_together(self.atlas, known, own, together, reading)
+            taught = fit_together(
+                self.atlas, known, own, together, reading, lasting=self._lasting and own is self.own
+            )
         return self._answered(together, known, everyone, own, reading, taught)
 
     def _answered(
@@ -213,7 +225,10 @@ class Room:
         judge = judge_of(known if len(known) else everyone, coverage=self.coverage, seed=self.seed)
         labels = None
         if taught is not None and own is not None:
-            labels = OwnLabels(own.rows[taught.judged], own.columns[taught.judged], taught.held_out)
+            judged = taught.judged
+            labels = OwnLabels(
+                own.rows[judged], own.columns[judged], taught.held_out, own.groups[judged]
+            )
         judgement = judge.judge(together.cells, readings, labels=labels)
         asked = together.asked
         queries = together.cells.vectors[asked]
@@ -237,6 +252,7 @@ class Room:
             None if taught is None else taught.adaptation,
             replace(judgement, answers=_part(judgement.answers, asked)),
             queries,
+            remarks_on(together.cells[asked]),
         )
 
     def _tables(
@@ -257,6 +273,13 @@ class Room:
         return taught.probabilities, one_by_one
 
 
+def remarks_on(cells: Described) -> list[str]:
+    """What a reader should know of each picture, "" for nothing."""
+    several = [f"{1 + others} cells, the middle one is named" for others in cells.others]
+    seen = zip(cells.found, cells.others, several, strict=True)
+    return [NO_CELL if not found else words if others else "" for found, others, words in seen]
+
+
 def _part(answers: Answers, rows: slice | Integers) -> Answers:
     return Answers(
         answers.top[rows],
@@ -265,6 +288,7 @@ def _part(answers: Answers, rows: slice | Integers) -> Answers:
         answers.novelty[rows],
         answers.decision[rows],
         answers.parent[rows],
+        answers.why_not[rows],
     )
 
 

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 
+SPOOLED = 2  # what is kept beside the table until all is answered; another form is begun anew
+
+
 def classify_together(
     atlas: Atlas,
     source: Path,
@@ -99,13 +102,21 @@ def classify_together(
             table.write(name, proposal)
         table.finish()
     spool.remove()
-    return _report(out, counts, resumed, model, room, answered)
+    return _report(out, counts, resumed, model, room, answered, findings.uneven)
 
 
 def _report(
-    out: Path, counts: Counts, resumed: int, model: Model, room: Room, answered: Answered
+    out: Path,
+    counts: Counts,
+    resumed: int,
+    model: Model,
+    room: Room,
+    answered: Answered,
+    uneven: str | None,
 ) -> ClassifyReport:
     notes = answered.judgement.words()
+    if uneven is not None:
+        notes.append(f"the source: {uneven}")
     if room.dataset is not None and answered.adaptation is None:
         notes.insert(0, f"data set {room.dataset} has no label yet: nothing adapts the answers")
     return ClassifyReport(
@@ -125,7 +136,7 @@ def _report(
 def _fingerprint(atlas: Atlas, model: Model, room: Room, source: Path) -> str:
     """What a stopped run must have in common with this one: what describes the pictures."""
     usual = usual_diameter(atlas, model, room.dataset) if room.dataset is not None else None
-    parts = (model.id, usual, source.resolve())
+    parts = (SPOOLED, model.id, usual, source.resolve())
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 

@@ -17,7 +17,7 @@ from index import Atlas
 from index.adaptations import AdaptationRecord, newly_said
 from index.moment import now
 from index.taxonomy import Taxonomy
-from retrieval.answers.calibration import Answers
+from retrieval.answers.calibration import FRESH, Answers
 from retrieval.answers.proposal import Evidence, Proposal, evidence, proposals
 from retrieval.answers.references import References
 from retrieval.answers.tree import Ancestry
@@ -258,6 +258,7 @@ def _rows(answers: Answers, rows: Integers) -> Answers:
         answers.novelty[rows],
         answers.decision[rows].copy(),
         answers.parent[rows].copy(),
+        answers.why_not[rows].copy(),
     )
 
 
@@ -290,4 +291,5 @@ def _moved(
         answers.novelty,
         np.where(other, "abstain", answers.decision),
         np.where(other, -1, answers.parent),
+        np.where(other, FRESH, answers.why_not),
     )

@@ -76,7 +76,7 @@ def evenly(groups: Sequence[object], each: int, seed: int) -> Integers:
 
 def bare(cells: Described) -> Described:
     """``cells`` without the scores of kinds below the classes, which an atlas does not keep."""
-    return Described(cells.vectors, cells.features, cells.scores, found=cells.found)
+    return replace(cells, leaves=np.empty(0))
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index import Atlas, CellFilter
+from retrieval.answers.fitting import group_numbers
 from retrieval.answers.voting import Integers
 from retrieval.described import Described
 from retrieval.folder import Folder, FolderReading, read_prepared
@@ -20,7 +21,8 @@ from retrieval.laboratory.known import KnownCells, bare, described_cells, descri
 class OwnCells:
     """M cells of a data set of the atlas, in order of id; some of them labelled.
 
-    hashes: [M] of their pixels. rows, columns: [n] which of them are labelled, and as what.
+    hashes: [M] of their pixels. rows, columns: [n] which of them are labelled, and as what. groups:
+    [n] the number of the patient or slide of each of these, negative where unknown.
     """
 
     name: str
@@ -29,6 +31,7 @@ class OwnCells:
     hashes: NDArray[np.object_]
     rows: Integers
     columns: Integers
+    groups: Integers
 
     @classmethod
     def load(
@@ -52,7 +55,9 @@ class OwnCells:
             cells = atlas.cells_by_id(ids.tolist())
             hashes = np.array([cells[cell].sha256 for cell in ids.tolist()], dtype=object)
         _, rows, of_known = np.intersect1d(ids, known.references.ids[mine], return_indices=True)
-        return cls(name, ids, described, hashes, rows, known.columns[mine][of_known])
+        labelled = known.take(mine).take(of_known)
+        groups = group_numbers(labelled.references)
+        return cls(name, ids, described, hashes, rows, labelled.columns, groups)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -60,8 +65,8 @@ class OwnCells:
     def without_labels_of(self, hashes: Sequence[str | None]) -> OwnCells:
         """The same, cells of exactly these pixels having no label."""
         keep = ~np.isin(self.hashes[self.rows].astype(str), [each for each in hashes if each])
-        return OwnCells(
-            self.name, self.ids, self.described, self.hashes, self.rows[keep], self.columns[keep]
+        return replace(
+            self, rows=self.rows[keep], columns=self.columns[keep], groups=self.groups[keep]
         )
 
     @property

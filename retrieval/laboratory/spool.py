@@ -37,6 +37,7 @@ class Spool:
                 ("number", "<i8"),
                 ("sha256", "S64"),
                 ("found", "?"),
+                ("others", "<u2"),
                 ("vectors", "<f4", (vectors,)),
                 ("features", "<f2", (features,)),
                 ("scores", "<f4", (scores,)),
@@ -77,6 +78,7 @@ class Spool:
         """
         rows = np.zeros(len(numbers), dtype=self._type)
         rows["number"], rows["sha256"], rows["found"] = numbers, hashes, said.found
+        rows["others"] = said.others
         rows["vectors"], rows["features"], rows["scores"] = said.vectors, said.features, said.scores
         try:
             with self._rows.open("r+b" if self.count else "wb") as file:
@@ -116,6 +118,7 @@ class Spool:
             np.ascontiguousarray(rows["features"]),
             np.ascontiguousarray(rows["scores"]),
             found=np.ascontiguousarray(rows["found"]),
+            others=rows["others"].astype(np.int64),
         )
         return rows["number"].tolist(), hashes, said
 

@@ -28,6 +28,8 @@ AS_FOLDER = (1.06, 1.64)  # constant and slope on the logit of the certainty
 AS_SINGLE = (-1.59, 2.09)
 SPREAD_FOLDER, SPREAD_SINGLE = 0.50, 0.61
 """Standard deviation of the logit about the line, each laboratory left out in turn."""
+NEVER_SEEN = 0.72
+"""Share of right answers in a laboratory never seen: mean of four, `python -m benchmarks.trust`."""
 HALF_LABELS, SLOPE = 4.0, 0.75
 """Wrong answers after k labels a class: those before times (1 + k / HALF_LABELS) ** -SLOPE."""
 MOST_LABELS = 200
@@ -55,13 +57,18 @@ class Expectation:
         needed = HALF_LABELS * ((now / wanted) ** (1 / SLOPE) - 1)
         return int(np.ceil(needed)) if needed <= MOST_LABELS else None
 
-    def words(self) -> str:
-        """In a sentence, with the labels that would raise it."""
+    def words(self, labelled: bool = False) -> str:
+        """In a sentence, with the labels that would raise it.
+
+        labelled: whether some cells of the laboratory are labelled already, and the answers rest
+        on them; the labels named are then needed besides.
+        """
         said = f"expected accuracy about {self.accuracy:.0%} ({self.low:.0%} to {self.high:.0%})"
+        more = "more " if labelled else ""
         for goal in (0.9, 0.95, 0.97):
             labels = self.labels_for(goal)
             if goal - self.accuracy >= 0.03 and labels is not None:
-                return f"{said}; label about {labels} cells a class to reach {goal:.0%}"
+                return f"{said}; label about {labels} {more}cells a class to reach {goal:.0%}"
         return said
 
 
@@ -85,8 +92,7 @@ def expect_accuracy(
     if cells < LEAST:
         return None
     certainty = certainty_of(probabilities)
-    constant, slope = AS_SINGLE if single else AS_FOLDER
-    logit = constant + slope * float(np.log(certainty / (1 - certainty)))
+    logit = _line(certainty, single)
     if gap is not None and not single:
         mean = float(np.asarray(probabilities, dtype=np.float64).max(axis=1).mean()) + gap
         both = (1 / (1 + np.exp(-logit)) + np.clip(mean, 0.02, 0.995)) / 2
@@ -96,3 +102,20 @@ def expect_accuracy(
     reach = float(norm.ppf(0.95) * spread)
     accuracy, low, high = (float(1 / (1 + np.exp(-logit - d))) for d in (0.0, -reach, reach))
     return Expectation(accuracy, low, high, certainty, cells)
+
+
+def cautious_accuracy(probabilities: ArrayLike, *, single: bool = False) -> float:
+    """What to count on, 0..1, where cells are too few to tell their laboratory: N < LEAST or so.
+
+    The estimate of ``expect_accuracy`` weighs as N cells, NEVER_SEEN as LEAST, on logits.
+    """
+    cells = len(np.asarray(probabilities))
+    prior = float(np.log(NEVER_SEEN / (1 - NEVER_SEEN)))
+    own = _line(certainty_of(probabilities), single) if cells else prior
+    return float(1 / (1 + np.exp(-(cells * own + LEAST * prior) / (cells + LEAST))))
+
+
+def _line(certainty: float, single: bool) -> float:
+    """Logit of the accuracy at a certainty."""
+    constant, slope = AS_SINGLE if single else AS_FOLDER
+    return constant + slope * float(np.log(certainty / (1 - certainty)))

@@ -17,9 +17,9 @@ from retrieval.answers.calibration import Answers
 from retrieval.answers.tree import Ancestry
 from retrieval.answers.voting import Floats, Integers
 from retrieval.described import Described
-from retrieval.trust.alarm import Alarm, Laboratory, sound_alarm
+from retrieval.trust.alarm import LEAST, Alarm, Laboratory, sound_alarm
 from retrieval.trust.errors import TrustError
-from retrieval.trust.expected import Expectation, expect_accuracy
+from retrieval.trust.expected import Expectation, cautious_accuracy, expect_accuracy
 from retrieval.trust.laboratory import BEYOND, Trust, learn_trust
 from retrieval.trust.novelty import ALERT, LEAST_KNOWN, NoveltyModel
 
@@ -56,31 +56,40 @@ class Known:
 @dataclass(frozen=True)
 class OwnLabels:
     """n labels of the laboratory that is judged: rows [n] of its cells, class numbers [n], and
-    probabilities [n, C] that were made without the cell's own label."""
+    probabilities [n, C] that were made without the cell's own label. groups: [n] patient or slide
+    numbers, negative where unknown."""
 
     rows: Integers
     truth: Integers
     held_out: NDArray[np.floating]
+    groups: Integers | None = None
 
 
 @dataclass(frozen=True)
 class Judgement:
     """answers: of each cell. trust: what they rest on. alarm: likeness to known laboratories.
     expected: the accuracy to expect without labels; None where labels tell, or too few cells.
-    novel: share of cells above the novelty alert."""
+    novel: share of cells above the novelty alert. no_cell: pictures in which no cell was found;
+    neither the alarm nor the expected accuracy rests on them."""
 
     answers: Answers
     trust: Trust
     alarm: Alarm
     expected: Expectation | None
     novel: float
+    no_cell: int = 0
 
     def words(self) -> list[str]:
         """In sentences, the most important first."""
         said = [self.alarm.words()]
         if self.expected is not None:
-            said[0] += f"; {self.expected.words()}"
-        if self.novel > 2 * (1 - ALERT):
+            said[0] += f"; {self.expected.words(self.trust.labels > 0)}"
+        if self.no_cell:
+            said.append(
+                f"{self.no_cell:,} of {len(self.answers.top):,} pictures show no cell that could "
+                "be found: look at them; none of their answers is accepted"
+            )
+        if self.novel > 2 * (1 - ALERT) and len(self.answers.top) >= LEAST:
             said.append(
                 f"{self.novel:.0%} of the cells are novel (above {ALERT}; 5% of known cells are)"
             )
@@ -114,6 +123,7 @@ class Judgement:
             "mean_set": float(self.answers.members.sum(axis=1).mean()),
             "decisions": dict(zip(decisions.tolist(), counts.tolist(), strict=True)),
             "novel": self.novel,
+            "no_cell": self.no_cell,
             "words": self.words(),
         }
 
@@ -169,7 +179,8 @@ class Judge:
         single = readings.single
         base = self.trust(single)
         novelty = self.novelty
-        alarm = self.alarm(cells, base.calibrator.apply(raw).argmax(axis=1))
+        seen = np.flatnonzero(cells.found)
+        alarm = self.alarm(cells[seen], base.calibrator.apply(raw[seen]).argmax(axis=1))
         expected, trust = None, base
         if labels is not None and len(labels.rows):
             trust = base.with_labels(
@@ -177,22 +188,26 @@ class Judge:
                 labels.truth,
                 self._ancestry,
                 everything=raw,
+                groups=labels.groups,
                 seed=self._seed,
             )
             if novelty is not None:
                 own = cells[np.asarray(labels.rows, dtype=np.int64)]
                 novelty = novelty.among(own.vectors, self._features(own))
         if trust.source != "labels":
-            expected = expect_accuracy(raw, single=single, gap=self._gap(single))
-            if expected is not None:
-                trust = trust.without_labels(raw, expected.accuracy, not alarm.unlike)
+            expected = expect_accuracy(raw[seen], single=single, gap=self._gap(single))
+            count_on = (
+                expected.accuracy if expected else cautious_accuracy(raw[seen], single=single)
+            )
+            alike = None if alarm.unlike is None else not alarm.unlike
+            trust = trust.without_labels(raw[seen], count_on, alike)
         scores = None
         if novelty is not None:
             scores = novelty.score(cells.vectors, self._features(cells))
             scores = np.where(cells.found, scores, np.maximum(scores, BEYOND))
         answers = trust.answer(raw, self._ancestry, scores, readings.alone)
         novel = float((answers.novelty > ALERT).mean()) if scores is not None else 0.0
-        return Judgement(answers, trust, alarm, expected, novel)
+        return Judgement(answers, trust, alarm, expected, novel, len(cells) - len(seen))
 
     def alarm(self, cells: Described, answers: Integers) -> Alarm:
         """Compare a set of cells with ``answers`` [N] with every known laboratory."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retrieval.answers.calibration import UNPROVEN, Answers
+from retrieval.answers.calibration import UNPROVEN, Answers, why_not
 from retrieval.answers.selective import (
     CONFIDENCE,
     RISK,
@@ -89,7 +89,7 @@ class Trust:
                 "learn the trust again for these classes",
             )
         p = self.calibrator.apply(probabilities)
-        if not self.labels:  # labels of its own may rename cells, those of others may not
+        if self.source != "labels":  # its own labels may rename cells, those of others may not
             p = same_winner(probabilities, p)
         top = p.argmax(axis=1).astype(np.int64)
         strange = np.zeros(len(p), dtype=bool)
@@ -105,7 +105,8 @@ class Trust:
         parent = np.where(accept | strange, -1, parent)
         decision = np.where(accept, "accept", np.where(parent >= 0, "back_off", "abstain"))
         members = self.sets.members(p, top, None if novelty is None else novel)
-        return Answers(top, p, members, novel, decision, parent)
+        reasons = why_not(accept, strange, self.accept)
+        return Answers(top, p, members, novel, decision, parent, reasons)
 
     def with_labels(
         self,
@@ -126,9 +127,7 @@ class Trust:
         p, true = np.asarray(probabilities, np.float64), np.asarray(truth, np.int64)
         n = len(true)
         if n < FEWEST_LABELS:
-            need = FEWEST_LABELS - n
-            note = f"{n} labels of this laboratory calibrate little: label {need} more"
-            return replace(self, labels=n, notes=(*self.notes, note))
+            return replace(self, labels=n, notes=(*self.notes, _few_labels(n)))
         weights = np.ones(n)
         if everything is not None:
             first = Calibrator.learn(p, true, start=self.calibrator)
@@ -152,21 +151,33 @@ class Trust:
             checked=Checked.of(held, true),
         )
 
-    def without_labels(self, everything: ArrayLike, expected: float, alike: bool) -> Trust:
-        """This trust in a laboratory without a label.
+    def without_labels(self, everything: ArrayLike, expected: float, alike: bool | None) -> Trust:
+        """This trust in a laboratory without a label, or with fewer than FEWEST_LABELS.
 
         everything: [N, C] raw probabilities of its cells. expected: the accuracy to expect there,
         0..1: probabilities are flattened until they promise no more, and sets grow with them.
-        alike: whether it is like a known laboratory; where it is not, thresholds proven elsewhere
-        do not hold: nothing is accepted, and backed off only to what reaches UNPROVEN.
+        alike: whether it is like a known laboratory; None where that cannot be told. Unless it is,
+        thresholds proven elsewhere do not hold: nothing is accepted, and backed off only to what
+        reaches UNPROVEN.
         """
         if alike:
             return self
-        note = (
-            f"no label of this laboratory, which is unlike those known: probabilities are stated "
-            f"so that {expected:.0%} of the answers are right on the mean, sets are wider, and "
-            "nothing is accepted before labels of its own can show that it is safe"
+        stated = (
+            f"probabilities are stated so that {expected:.0%} of the answers are right on the "
+            "mean, sets are wider, and nothing is accepted"
         )
+        labels = _few_labels(self.labels) if self.labels else "no label of this laboratory"
+        if alike is None:
+            begun = f"{labels}; w" if self.labels else "w"
+            note = (
+                f"{begun}hether this laboratory is like a known one cannot be told: {stated}; name "
+                "its data set (--dataset), or give more pictures"
+            )
+        else:
+            note = (
+                f"{labels}; it is unlike those known: {stated} before labels of its own can show "
+                "that it is safe"
+            )
         return replace(
             self,
             calibrator=self.calibrator.flattened(everything, expected),
@@ -176,7 +187,7 @@ class Trust:
             source="unlabelled",
             raw=False,
             expected=expected,
-            notes=(note,),
+            notes=(note,) if self.cells >= FEWEST_LABELS else (*self.notes, note),
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -320,11 +331,21 @@ def _unsafe(decision: str) -> str:
     )
 
 
+def _few_labels(labels: int) -> str:
+    label = "label" if labels == 1 else "labels"
+    more = FEWEST_LABELS - labels
+    return (
+        f"{labels} {label} of this laboratory calibrate little, {FEWEST_LABELS} are needed: "
+        f"label {more} more"
+    )
+
+
 def _too_few(cells: int, accept: Threshold) -> str:
+    seen = f", of which {accept.wrong} of {accept.cells} were wrong" if accept.cells else ""
     return (
         f"accept is not proven: {cells} labelled cells can show at best {risk_bound(0, cells):.1%} "
-        f"wrong, the promise is {RISK:.1%}; accepted is what reaches probability {UNPROVEN}, "
-        f"of which {accept.wrong} of {accept.cells} were wrong. {cells_to_prove() - cells} more "
+        f"wrong, the promise is {RISK:.1%}; accepted is what reaches probability {UNPROVEN}{seen}. "
+        f"{cells_to_prove() - cells} more "
         "labels can prove it; until then look first at the cells of smallest prediction set"
     )
 

@@ -52,16 +52,16 @@ class ConformalSets:
 
         novelty: [n] of the same cells; where given, sets may be empty. weights: [n], mean 1, how
         many cells of the set each stands for. With fewer cells than can carry the coverage (19 for
-        .95) nothing is learned.
+        .95, 24 with novelty) nothing is learned.
         """
         p = np.asarray(probabilities, dtype=np.float64)
         true = np.asarray(truth, dtype=np.int64)
         given = np.ones(len(true)) if weights is None else np.asarray(weights, np.float64)
-        least = cells_needed(coverage)
+        room = 1 - CONFUSED * (1 - coverage) if novelty is not None else coverage
+        least = cells_needed(room)
         if len(true) < least:
             return cls(coverage)
         enough = np.bincount(true, minlength=p.shape[1]) >= least
-        room = 1 - CONFUSED * (1 - coverage) if novelty is not None else coverage
         scores = 1.0 - p[np.arange(len(p)), true]
         thresholds = _by_class(scores, true, given, enough, room, 1.0)
         sets = cls(coverage, thresholds, tuple(bool(e) for e in enough))
@@ -76,7 +76,7 @@ class ConformalSets:
         self, probabilities: ArrayLike, top: Integers, novelty: ArrayLike | None = None
     ) -> Booleans:
         """[N, C] which classes are in each cell's set; ``top`` [N] always is, unless the cell is
-        among the strangest of every class it could be."""
+        too strange for it: then the set is empty, for nothing less probable stands without it."""
         p = np.asarray(probabilities, dtype=np.float64)
         inside = within_mass(p, self.coverage)
         if self.thresholds:
@@ -85,6 +85,7 @@ class ConformalSets:
         if self.strangest and novelty is not None:
             strange = np.asarray(novelty, dtype=np.float64)[:, None]
             inside &= strange <= np.asarray(self.strangest)[None, :]
+            inside &= inside[np.arange(len(p)), top][:, None]
         return inside
 
 

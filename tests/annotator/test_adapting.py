@@ -164,6 +164,7 @@ def test_fresh_labels_have_the_share_of_the_answer_that_they_have_of_the_vote(
     assert sum(after.probabilities.values()) == pytest.approx(1.0, abs=1e-5)
     if after.class_code != before.class_code:
         assert after.decision == "abstain"
+        assert after.why_not == "fresh"
         assert after.class_code in after.prediction_set
     adapting.close()
 

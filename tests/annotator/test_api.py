@@ -16,7 +16,7 @@ def test_the_next_cell_comes_with_proposal_evidence_and_what_follows(browser) ->
     assert proposal["class"]["name"] in ("Neutrophil", "Lymphocyte", "Eosinophil", "Platelet")
     assert 0 <= proposal["probability"] <= 1
     assert 0 <= proposal["novelty"] <= 1
-    assert set(proposal["words"]) == {"decision", "novelty", "prediction_set"}
+    assert set(proposal["words"]) == {"decision", "novelty", "prediction_set", "votes"}
     near = proposal["evidence"][0]
     assert near["thumbnail"].startswith(f"/images/{near['cell']}/")
     assert {"author", "dataset", "slide", "distance", "class"} <= set(near)

@@ -58,6 +58,8 @@ def test_candidates_come_nearest_first_and_never_twice(clustered, opened) -> Non
     near = [cell["similarity"] for cell in found]
     assert near == sorted(near, reverse=True)
     assert not {cell["id"] for cell in found} & mine
+    assert {cell["within"] for cell in found} <= {True, False}
+    assert not all(cell["within"] for cell in found)  # other classes are among them
     taken, refused = found[0], found[1]
     sent = {
         "accepted": [taken["id"]],

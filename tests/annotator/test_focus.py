@@ -108,3 +108,12 @@ def test_the_page_sharpens_nothing_by_itself(browser) -> None:
     html = browser.get("/").text
     assert '<input type="checkbox" id="sharper">' in html
     assert 'id="brightness" min="50" max="150" step="5" value="100"' in html
+
+
+def test_a_cell_leads_to_cells_like_it_unless_it_has_no_embedding(browser) -> None:
+    html = browser.get("/cells/25").text
+    link = html.split('id="more-like"')[1].split("</a>")[0]
+    assert 'href="/search?more=25"' in link
+    assert "cell 25" in link.split("visually-hidden")[1]
+    assert 'class="found-cell"' in browser.get("/search?more=25").text
+    assert 'id="more-like"' not in browser.get("/cells/36").text

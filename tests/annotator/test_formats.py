@@ -155,6 +155,22 @@ def test_hugging_face_reads_the_imagefolder(
     assert 'license_name: "CC BY 4.0"' in head
 
 
+def test_torchvision_reads_the_class_folders(read_twice: Atlas, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("torchvision.datasets")
+    export(read_twice, "folders", tmp_path / "out", licence="CC BY 4.0")
+    found = datasets.ImageFolder(str(tmp_path / "out"))
+    present = read_twice.present_labels()
+    assert len(found) == len(present) == 27
+    assert found.classes == sorted(set(present.values()))  # no folder but those of classes
+    by_hash = {cell.sha256: cell.id for cell in read_twice.cells()}
+    seen = set()
+    for image, number in found:
+        cell = by_hash[pixel_hash(np.asarray(image))]
+        assert found.classes[number] == present[cell]
+        seen.add(cell)
+    assert seen == set(present)
+
+
 def test_parquet_keeps_types(read_twice: Atlas, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     export(read_twice, "parquet", tmp_path / "out", pictures=False)

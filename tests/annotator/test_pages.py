@@ -81,6 +81,11 @@ def test_the_order_is_chosen_on_the_overview(browser, app) -> None:
     assert app.extensions["desk"].reader("ann").queue.order.name == "random"
     html = browser.get("/overview").text
     assert re.search(r'value="random" checked', html)
+    html = browser.get("/").text.split('id="queue-choice"')[1].split("</form>")[0]
+    assert re.search(r'value="random"[^>]* selected>', html)
+    assert re.search(r"<option selected>lab</option>", html)
+    for field in ("queue-dataset", "queue-order"):
+        assert f'<label for="{field}">' in html
 
 
 def test_a_class_is_added_by_the_form(browser) -> None:

@@ -9,9 +9,11 @@ import pytest
 
 from annotator.charts import Row, Series, interval, lines
 from annotator.progress.figures import Log, Sureness, paces, remaining, steps
+from annotator.progress.honest import estimate
 from index import NewLabel
 from index.facts import LabelFacts, add_labels
 from index.records import Label
+from index.taxonomy import shipped_taxonomy
 from retrieval.evaluation.intervals import wilson_interval
 
 
@@ -72,8 +74,9 @@ def test_the_page_and_its_document(app, browser) -> None:
         add_labels(atlas, [label], [LabelFacts("with_proposal", seconds=2.0 + number)])
         other = code if number % 3 else "monocyte"
         atlas.add_labels([NewLabel(cell, other, "bob", "single")])
-    told = browser.get("/api/v1/progress").json
+    told = browser.get("/api/v1/progress?dataset=").json
     assert told["fresh"] is True
+    assert told["dataset"] is None
     figures = told["figures"]
     assert figures["sureness"]["left"] == 1 + 4  # the disputed are left too
     assert figures["learning_curve"][0]["labels"] == 10
@@ -82,11 +85,106 @@ def test_the_page_and_its_document(app, browser) -> None:
     assert cohen[0]["readers"] == ["ann", "bob"]
     assert cohen[0]["cells"] == 11
     assert figures["independent"]["cells"] == 0  # ann had the proposal in view
-    html = browser.get("/progress").text
+    html = browser.get("/progress?dataset=").text
     assert html.count('role="img"') >= 5
     assert "Fleiss" in html
     assert "95 % interval" in html
     assert "%%" not in html
+
+
+def test_the_figures_are_of_one_data_set_by_default_that_of_the_queue(app, browser) -> None:
+    atlas = app.extensions["desk"].atlas
+    for cell in (1, 2, 25, 26, 27):
+        for name in ("ann", "bob"):
+            label = NewLabel(cell, atlas.present_of([1])[1], name, "single")
+            add_labels(atlas, [label], [LabelFacts(seconds=2.0 if cell > 24 else 40.0)])
+    new = browser.get("/api/v1/progress").json
+    assert new["dataset"] == "new"
+    assert new["figures"]["sureness"]["left"] == 9
+    assert new["figures"]["learning_curve"] == []  # three labels of it are too few
+    assert new["figures"]["agreement"]["cells"] == 3
+    assert {pace["median"] for pace in new["figures"]["paces"]} == {2.0}
+    lab = browser.get("/api/v1/progress?dataset=lab").json["figures"]
+    assert lab["agreement"]["cells"] == 2
+    assert {pace["median"] for pace in lab["paces"]} == {40.0}
+    every = browser.get("/api/v1/progress?dataset=").json["figures"]
+    assert every["agreement"]["cells"] == 5
+    assert every["learning_curve"]
+    html = browser.get("/progress").text
+    assert re.search(r"<option selected>\s*new</option>", html)
+    assert "<dt>Cells</dt><dd>12</dd>" in html
+    assert "<dt>Cells</dt><dd>36</dd>" in browser.get("/progress?dataset=").text
+    browser.get("/progress?dataset=elsewhere", 404)
+
+
+def test_labels_keep_the_order_that_asked_for_them(browser) -> None:
+    first = browser.next()["id"]
+    browser.label(first, "neutrophil")
+    browser.post("/api/v1/queue", {"order": "random"}, method="PUT")
+    drawn = browser.next()["id"]
+    browser.label(drawn, "neutrophil")
+    other = next(cell for cell in range(25, 36) if cell not in (first, drawn, browser.next()["id"]))
+    browser.label(other, "neutrophil")  # come to by an address
+
+    def asked_by(cell: int) -> str | None:
+        return browser.get(f"/api/v1/cells/{cell}").json["history"][0]["asked_by"]
+
+    assert [asked_by(cell) for cell in (first, drawn, other)] == ["worth", "random", None]
+    told = browser.get("/api/v1/progress").json["figures"]["random"]
+    assert told["cells"] == 1
+    html = browser.get("/progress").text
+    assert "1 cell drawn at random has a label." in html
+
+
+def test_what_cells_drawn_at_random_tell() -> None:
+    def one(number: int, cell: int, code: str, proposed: str | None = "monocyte") -> Label:
+        return Label(cell, code, "ann", "single", proposed_class=proposed, id=number)
+
+    drawn = LabelFacts("with_proposal", asked_by="random")
+    unseen = LabelFacts("blind", asked_by="random")
+    chosen = LabelFacts("with_proposal", asked_by="doubtful")
+    told = {
+        1: (one(1, 1, "monocyte"), drawn),
+        2: (one(2, 2, "promonocyte"), unseen),  # a kind of what was proposed
+        3: (one(3, 3, "lymphocyte"), unseen),
+        4: (one(4, 4, "lymphocyte"), chosen),
+        5: (one(5, 5, "lymphocyte"), drawn),  # taken back
+        6: (one(6, 1, "lymphocyte"), drawn),  # a second label of one cell
+        7: (one(7, 7, "monocyte", None), drawn),  # nothing was proposed
+        8: (one(8, 8, "monocyte"), LabelFacts()),
+    }
+    found = estimate(
+        [label for label, _ in told.values()],
+        {number: fact for number, (_, fact) in told.items()},
+        {5},
+        {2, 3},
+        shipped_taxonomy(),
+    )
+    assert (found.cells, found.proposed, found.of_blind) == (4, 3, 2)
+    assert found.met is not None
+    assert (found.met.count, found.met.value) == (2, pytest.approx(2 / 3))
+    assert found.met.interval == wilson_interval(2, 3)
+    assert found.blind is not None
+    assert found.blind.interval == wilson_interval(1, 2)
+    assert {code: share.count for code, share in found.classes.items()} == {
+        "monocyte": 3, "lymphocyte": 1,
+    }  # fmt: skip
+    assert found.classes["monocyte"].interval == wilson_interval(3, 4)
+    assert estimate([], {}, set(), set(), shipped_taxonomy()).met is None
+
+
+def test_an_undo_that_was_taken_back_takes_no_label_from_the_figures(browser) -> None:
+    browser.post("/api/v1/queue", {"order": "random"}, method="PUT")
+    browser.label(browser.next()["id"], "neutrophil")
+
+    def drawn() -> int:
+        return browser.get("/api/v1/progress").json["figures"]["random"]["cells"]
+
+    assert drawn() == 1
+    browser.post("/api/v1/undo")
+    assert drawn() == 0
+    browser.post("/api/v1/redo")
+    assert drawn() == 1
 
 
 def test_an_empty_history_has_a_page(browser) -> None:

@@ -9,17 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from annotator.proposals import (
-    NOVELTY_WORDS,
-    Proposals,
-    novelty_level,
-    say_decision,
-    say_set,
-    unembedded,
-    votes,
-)
+from annotator.proposals import Proposals, Votes, unembedded, votes
+from annotator.wording import WHY_NOT as WORDS_WHY_NOT
+from annotator.wording import novelty_level, say_decision, say_novelty, say_set, say_votes
 from index import Atlas, NewLabel
+from index.adaptations import AdaptationRecord
 from index.taxonomy import shipped_taxonomy
+from retrieval.answers.calibration import WHY_NOT
 from retrieval.answers.voting import TEMPERATURE
 
 
@@ -75,26 +71,96 @@ NEAR = ("band_neutrophil", "monocyte", "promonocyte", "segmented_neutrophil", "g
 
 
 def said(**given):
-    return SimpleNamespace(**{"decision": "accept", "evidence": (), "adaptation": None, **given})
+    return SimpleNamespace(
+        **{
+            "decision": "accept",
+            "why_not": "",
+            "class_code": "monocyte",
+            "probability": 0.9,
+            "prediction_set": ("monocyte",),
+            "novelty": 0.5,
+            "evidence": (),
+            "adaptation": None,
+            **given,
+        }
+    )
 
 
 def test_decisions_in_words() -> None:
+    several = {"prediction_set": ("monocyte", "blast")}
     assert "clear: neutrophil" in say_decision(said(), "Neutrophil", None)
     assert "wider class granulocyte" in say_decision(
-        said(decision="back_off"), "Neutrophil", "Granulocyte"
+        said(decision="back_off", why_not="unsure", **several), "Neutrophil", "Granulocyte"
     )
-    assert "decide without it" in say_decision(said(decision="abstain"), "Neutrophil", None)
+    alone = say_decision(said(decision="abstain", why_not="unsure", **several), "Neutrophil", None)
+    assert alone.startswith("Not accepted: it is less sure")
+    assert alone.endswith("without CellKin.")
 
 
-def test_novelty_and_sets_in_words() -> None:
+def test_a_set_of_one_class_and_a_decision_against_it_are_one_sentence_with_the_reason() -> None:
+    for why, word in (
+        ("unsure", "less sure"),
+        ("no_proof", "do not show"),
+        ("few", "so few labels"),
+        ("strange", "stranger than all"),
+        ("fresh", "since the last adaptation"),
+    ):
+        proposal = said(decision="abstain", why_not=why)
+        words = say_decision(proposal, "Monocyte", None)
+        assert words.startswith("Probably monocyte, as no other class is plausible; not accepted")
+        assert word in words
+        assert say_set(proposal, ["Monocyte"]) == ""
+    backed = said(decision="back_off", why_not="unsure")
+    words = say_decision(backed, "Monocyte", "Leukocyte")
+    assert words.startswith("Sure of the wider class leukocyte. Probably monocyte")
+    assert "Sure only" not in words
+    assert say_set(backed, ["Monocyte"]) == ""
+    poor = said(decision="abstain", why_not="no_proof", probability=0.37)
+    assert say_decision(poor, "Monocyte", None).startswith("Nothing fits better than monocyte")
+
+
+def test_every_reason_that_answers_give_has_words() -> None:
+    assert set(WORDS_WHY_NOT) == set(WHY_NOT)
+
+
+def test_sets_in_words() -> None:
+    strange = say_set(said(prediction_set=()), [])
+    assert strange == "It looks unlike the usual cells of every class it could be."
+    assert say_set(said(), ["Monocyte"]) == "Nothing but monocyte is plausible."
+    two = said(prediction_set=("monocyte", "blast"), decision="abstain", why_not="unsure")
+    assert say_set(two, ["Monocyte", "Blast"]) == "Plausible: monocyte or blast."
+    assert say_set(two, ["A", "B", "C"]) == "Plausible: a, b or c."
+
+
+def test_novelty_is_said_as_the_rank_it_is() -> None:
     levels = [novelty_level(value) for value in (0.1, 0.85, 0.99)]
     assert levels == ["usual", "unusual", "novel"]
-    assert set(levels) == set(NOVELTY_WORDS)
-    assert say_set([]) == "No class fits well."
-    assert say_set(["Monocyte"]) == "Nothing but monocyte is plausible."
-    assert say_set(["Monocyte"], 0.37) == "Nothing fits better than monocyte, and that not well."
-    assert say_set(["Monocyte", "Blast"]) == "Plausible: monocyte or blast."
-    assert say_set(["A", "B", "C"]) == "Plausible: a, b or c."
+    assert say_novelty(said(novelty=0.1)).startswith("As near to its neighbours")
+    assert "farther than 85 % of" in say_novelty(said(novelty=0.8567))
+    assert "than 95 % of the labelled cells" in say_novelty(said(novelty=0.9599))
+    assert "than 99.3 % of the labelled cells" in say_novelty(said(novelty=0.9931))
+    for top in (0.9999, 1.0):  # no rank among labelled cells proves more
+        assert "than 99.9 % of" in say_novelty(said(novelty=top))
+        whole = say_novelty(said(novelty=top, adaptation=3))
+        assert "features are rarer" in whole
+        assert "however near its neighbours" in whole
+    assert "features are usual" in say_novelty(said(novelty=0.3, adaptation=3))
+
+
+def test_a_proposal_against_the_vote_is_explained() -> None:
+    tree = shipped_taxonomy()
+    counted = [Votes("neutrophil", 5, 0.8), Votes("monocyte", 10, 0.2)]
+    proposal = said(adaptation=1)
+    taught = AdaptationRecord("m", "new", "f", {"monocyte": 12}, 90)
+    words = say_votes(proposal, counted, taught, tree)
+    assert words == (
+        "The neighbours alone would say neutrophil (80 % of the weight); the adaptation to this "
+        "laboratory says monocyte."
+    )
+    untaught = AdaptationRecord("m", "new", "f", {}, 90)
+    assert "read as a whole says monocyte" in say_votes(proposal, counted, untaught, tree)
+    assert say_votes(proposal, counted[::-1], taught, tree) == ""
+    assert say_votes(said(), counted, None, tree) == ""
 
 
 def test_votes_are_counted_by_class_and_nearer_ones_weigh_more() -> None:

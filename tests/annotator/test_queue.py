@@ -156,3 +156,28 @@ def test_a_large_queue_is_ranked_in_parts_and_loses_nothing(opened: Atlas, monke
         queue.wait()
         seen.add(ahead[0])
     assert seen == set(range(25, 37))
+
+
+def test_what_an_order_asked_for_is_told_from_what_came_otherwise(opened: Atlas) -> None:
+    queue = Queue(opened, Proposals(opened, k=5), dataset="new", order="random", skipped=[30])
+    first, second, third = everything(queue)[:3]
+    queue.ask(first)
+    assert queue.asked_by(first) == "random"
+    assert queue.asked_by(second) is None  # not shown yet
+    queue.ask(30)  # skipped under another order: it comes back at the end
+    assert queue.asked_by(30) is None
+    queue.settle(first)
+    queue.reopen(first)  # asked for, labelled, undone
+    assert queue.asked_by(first) == "random"
+    queue.settle(third)
+    queue.reopen(third)  # labelled on another page and undone: it stands first for that alone
+    assert everything(queue)[0] == third
+    queue.ask(third)
+    assert queue.asked_by(third) is None
+    queue.skip(first)
+    queue.ask(first)
+    assert queue.asked_by(first) == "random"
+    anew = Queue(opened, Proposals(opened, k=5), dataset="new", order="random")
+    anew.go_on_from(queue)
+    assert anew.asked_by(first) == "random"
+    queue.wait()

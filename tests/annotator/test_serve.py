@@ -107,3 +107,16 @@ def test_it_warns_when_others_can_reach_it(drawn: Path) -> None:
         run.kill()
         _, errors = run.communicate(timeout=60)
     assert "warning: the annotator listens on 0.0.0.0" in errors
+
+
+def test_the_precision_asked_of_sheets_reaches_them(
+    make_app, browse_as, drawn, monkeypatch
+) -> None:
+    def promised(**given) -> float:
+        browser = browse_as(make_app(drawn, dataset="new", **given).test_client())
+        return browser.get("/api/v1/sheets/round").json["promise"]["target"]
+
+    assert promised() == 0.99
+    assert promised(target=0.9) == 0.9
+    monkeypatch.setenv("CELLKIN_TARGET", "0.95")
+    assert promised() == 0.95

@@ -178,6 +178,58 @@ def test_clusters_are_made_named_grown_and_undone(annotator, look) -> None:
     )
 
 
+def test_clusters_are_named_and_walked_through_by_keys(annotator, look) -> None:
+    seen = look(annotator.address + "clusters")
+    page = seen.page
+    page.select_option("#make-method", "centres")
+    page.fill("#make-size", "4")
+    page.click("#make button")
+    page.wait_for_selector(".cluster-card")
+    last = page.locator(".cluster-card").count() - 1
+    page.locator("h1").click()
+    page.keyboard.press(".")
+    page.keyboard.press(".")
+    page.keyboard.press(",")
+    cards = page.locator(".cluster-card")
+    assert cards.nth(0).locator("a").evaluate("link => link === document.activeElement")
+    page.keyboard.press("l")
+    seen.wait_for("#list-said", "is taken for lymphocyte")
+    seen.wait_for(".cluster-card >> nth=0", "Lymphocyte")
+    assert cards.nth(0).locator("a").evaluate("link => link === document.activeElement")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#candidates .tile")
+    first = page.evaluate("location.hash")
+    page.keyboard.press("n")
+    seen.wait_for("#one-said", "is taken for neutrophil")
+    assert page.input_value("#one-class") == "neutrophil"
+    page.focus("#one-name")
+    page.keyboard.type("e.")  # writing is not a command
+    assert page.input_value("#one-name").endswith("e.")
+    assert page.evaluate("location.hash") == first
+    page.locator("#one-head").focus()
+    for _ in range(last):
+        before = page.evaluate("location.hash")
+        page.keyboard.press(".")
+        page.wait_for_url(lambda url, before=before: not url.endswith(before))
+    page.keyboard.press(".")
+    seen.wait_for("#one-said", "last cluster")
+
+
+def test_growth_candidates_are_ticked_only_within_the_clusters_spread(annotator, look) -> None:
+    seen = look(annotator.address + "clusters")
+    page = seen.page
+    page.select_option("#make-method", "centres")
+    page.fill("#make-size", "4")
+    page.click("#make button")
+    page.click(".cluster-card a >> nth=0")
+    page.wait_for_selector("#candidates .tile")
+    number = page.evaluate("location.hash").split("-")[1]
+    address = f"{annotator.address}api/v1/explore/clusters/{number}/candidates?count=40"
+    cells = page.request.get(address).json()["cells"]
+    ticked = page.locator('#candidates .tile[aria-selected="true"]').count()
+    assert ticked == sum(cell["within"] for cell in cells) < len(cells)
+
+
 def test_spread_labels_are_looked_at_before_a_sheet(annotator, look) -> None:
     seen = look(annotator.address + "clusters")
     page = seen.page
@@ -229,3 +281,32 @@ def test_what_is_dropped_or_pasted_is_sent_and_proved(annotator, look) -> None:
         seen.wait_for("#problem", "is no picture of a kind that can be read")
         assert seen.page.evaluate("location.search") == ""
     seen.forgive("status of 422")
+
+
+def test_cells_like_a_cell_are_a_link_away_from_every_page_of_cells(annotator, look) -> None:
+    seen = look(annotator.address)
+    page = seen.page
+    number = int(seen.text("#cell-title").split()[-1])
+    assert page.get_attribute("#more-like", "href") == f"/search?more={number}"
+    assert page.get_by_role("link", name=f"More like it cell {number}").is_visible()
+    seen.press("s")
+    page.locator(f'#more-like:not([href$="={number}"])').wait_for()
+
+    page.goto(annotator.address + "cells?state=all")
+    link = page.locator("#more-like")
+    tile = page.locator('.tile[aria-posinset="3"]')
+    tile.hover()
+    like = page.get_by_role("link", name="More like cell")
+    assert like.is_visible()
+    box, over = link.bounding_box(), tile.bounding_box()
+    assert 0 < box["x"] - over["x"] < 20
+    assert 0 < box["y"] - over["y"] < 20
+    wanted = tile.get_attribute("href").split("/")[-1]
+    assert link.get_attribute("href") == f"/search?more={wanted}"
+    page.locator("#cells").focus()
+    page.keyboard.press("End")
+    other = link.get_attribute("href")
+    assert other != f"/search?more={wanted}"
+    page.keyboard.press("m")
+    page.wait_for_url("**" + other)
+    assert page.locator(".found-cell").count() > 0

@@ -210,3 +210,19 @@ def test_the_next_cell_is_there_at_once(annotator, look) -> None:
         time.sleep(0.05)
     # Other work on the machine only ever adds time, so the quickest shows what the page takes.
     assert min(spent) < 250, spent
+
+
+def test_data_set_and_order_are_chosen_where_one_labels(annotator, look) -> None:
+    seen = look(annotator.address)
+    page = seen.page
+    assert "known" not in seen.text("#cell-origin")
+    page.get_by_label("Only cells of").select_option("known")
+    page.get_by_label("Order of the queue").select_option("imported")
+    page.get_by_role("button", name="Set", exact=True).click()
+    page.wait_for_selector("#empty:not([hidden])")  # all of it is labelled
+    assert "of known have a label" in seen.text("#empty-words")
+    assert page.get_by_label("Order of the queue").input_value() == "imported"
+    page.get_by_label("Only cells of").select_option("new")
+    page.get_by_role("button", name="Set", exact=True).click()
+    page.wait_for_selector("#desk:not([hidden])")
+    assert "new" in seen.text("#cell-origin")

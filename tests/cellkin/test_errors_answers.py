@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from index import Atlas
+from retrieval.laboratory import declared_classes
 from retrieval.reading.importing import import_source
 
-HEADING = "file,class,probability,prediction_set,novelty,decision,neighbours"
+HEADING = "file,class,probability,prediction_set,novelty,decision,neighbours,backed_off_to,remark"
 
 
 @pytest.fixture
@@ -163,6 +164,15 @@ def test_classify_when_no_reference_is_left(
 
 def test_adapt_to_a_data_set_that_is_not_there(refused, painted_atlas: Path) -> None:
     refused("adapt-dataset-unknown", "adapt", painted_atlas, "--dataset", "paintd")
+
+
+def test_adapt_to_classes_that_cannot_be_declared(refused, painted_atlas: Path) -> None:
+    declare = ("adapt", painted_atlas, "--dataset", "painted", "--classes")
+    refused("adapt-class-unknown", *declare, "neutrophil,martian")
+    refused("adapt-class-unreferenced", *declare, "plasma_cell")
+    refused("adapt-classes-empty", *declare, " ,", status=2)
+    with Atlas.open(painted_atlas) as atlas:
+        assert declared_classes(atlas, "painted") == ()
 
 
 def test_adapt_with_a_table_of_nothing(refused, painted_atlas: Path, tmp_path: Path) -> None:

@@ -62,6 +62,10 @@ def test_host_of_another_machine(refused, painted_atlas: Path) -> None:
     refused("host-elsewhere", "annotate", painted_atlas, "--host", "192.0.2.1", "--port", "0")
 
 
+def test_annotate_impossible_target(refused, painted_atlas: Path) -> None:
+    refused("annotate-target", "annotate", painted_atlas, "--target", "1", "--port", "0")
+
+
 def test_annotate_unknown_dataset(refused, painted_atlas: Path) -> None:
     refused("annotate-dataset", "annotate", painted_atlas, "--dataset", "paintd", "--port", "0")
 

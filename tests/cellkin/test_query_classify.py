@@ -84,7 +84,9 @@ def test_classify_writes_the_table(run_cellkin, painted_atlas, painted, tmp_path
     assert {row["file"] for row in rows} == pictures
     assert list(rows[0]) == [
         "file", "class", "probability", "prediction_set", "novelty", "decision", "neighbours",
+        "backed_off_to", "remark",
     ]  # fmt: skip
+    assert {bool(row["backed_off_to"]) == (row["decision"] == "back_off") for row in rows} == {True}
     assert "cells classified in" in result.stdout.splitlines()[-1]
     assert "decision" in result.stdout
     assert "note: " in result.stderr  # so few painted cells cannot calibrate anything

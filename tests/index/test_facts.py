@@ -28,7 +28,7 @@ def test_facts_come_back_as_they_were_given(atlas) -> None:
     given = [
         LabelFacts(),
         LabelFacts("blind", "never", 7, 2.5, 3, True),
-        LabelFacts("with_proposal", "always", None, 0.0, 0, False),
+        LabelFacts("with_proposal", "always", None, 0.0, 0, False, asked_by="random"),
     ]
     ids = add_labels(atlas, [label(1), label(2), label(3)], given)
     assert facts_of(atlas, ids) == dict(zip(ids, given, strict=True)) == all_facts(atlas)

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from index.errors import VectorError
-from retrieval.clusters import METHODS, ClusteringError, cluster, into_parts, prototypes
+from retrieval.clusters import (
+    METHODS,
+    ClusteringError,
+    cluster,
+    into_parts,
+    prototypes,
+    within_spread,
+)
 from retrieval.relevance import rocchio
 from retrieval.spreading import LEAK, neighbour_graph, spread
 
@@ -133,3 +140,19 @@ def test_rocchio_needs_an_example_of_one_width() -> None:
         rocchio(np.zeros((0, 4)), np.ones((1, 4)))
     with pytest.raises(VectorError, match="4 wide, unwanted 5"):
         rocchio(np.ones((1, 4)), np.ones((1, 5)))
+
+
+def test_only_what_lies_as_near_as_a_clusters_own_cells_is_within_its_spread() -> None:
+    vectors, of = blobs(each=40, kinds=2, noise=0.05)
+    mine, theirs = vectors[of == 0], vectors[of == 1]
+    asked = np.concatenate([mine[20:], theirs])
+    found = within_spread(mine[:20], asked)
+    # Plain: each cell's nearest fellow, and what nine in ten of them reach.
+    among = mine[:20] @ mine[:20].T
+    np.fill_diagonal(among, -1)
+    least = np.quantile(among.max(axis=1), 0.1)
+    assert found.tolist() == [bool((mine[:20] @ each).max() >= least) for each in asked]
+    assert found[:20].mean() > 0.5
+    assert not found[20:].any()
+    assert not within_spread(mine[:1], mine[1:]).any()
+    assert within_spread(mine, mine[:0]).tolist() == []

@@ -34,6 +34,23 @@ function name(cell) {
   return [...parts, cell.dataset].join(", ");
 }
 
+const alike = (cell) => `/search?more=${cell.id}`;
+
+/** The one link to cells like a cell: it stands on the tile that is pointed at or active, outside
+ * of the list, in which there may be no link within a link. */
+function offerAlike(grid, cell) {
+  const tile = cell && grid.tiles.get(grid.places.get(cell.id));
+  const link = byId("more-like");
+  link.hidden = !tile;
+  if (tile) {
+    const [of, at] = [link.parentElement, tile].map((each) => each.getBoundingClientRect());
+    link.style.transform = `translate(${at.left - of.left + 6}px, ${at.top - of.top + 6}px)`;
+    link.href = alike(cell);
+    link.title = text("More like cell {id} (M)", { id: cell.id });
+    byId("more-like-words").textContent = text("More like cell {id}", { id: cell.id });
+  }
+}
+
 if (byId("cells")) {
   const grid = new Grid(byId("cells"), {
     label: text("Cells"),
@@ -49,10 +66,25 @@ if (byId("cells")) {
       }
     },
     more,
+    onActive: (cell) => offerAlike(grid, cell),
+    onKey: (event, cell) => {
+      const asked = event.key.toLowerCase() === "m" && !event.ctrlKey && !event.metaKey && cell;
+      if (asked) {
+        location.assign(alike(cell));
+      }
+      return Boolean(asked);
+    },
     onError: (error) => {
       byId("problem").hidden = false;
       byId("problem").textContent = `${error.words ?? error}.`;
     },
   });
   grid.set(found.cells, found.exact ? found.total : null);
+  byId("cells").addEventListener("pointerover", (event) => {
+    const tile = event.target.closest(".tile");
+    if (tile && event.pointerType !== "touch") {
+      offerAlike(grid, grid.items[Number(tile.dataset.index)]);
+    }
+  });
+  addEventListener("resize", () => offerAlike(grid, null));
 }

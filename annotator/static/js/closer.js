@@ -42,6 +42,7 @@ export class Closer {
     this.cell = cell;
     this.hidden = hidden;
     this.near = hidden ? [] : (cell.proposal?.evidence ?? []);
+    this.linkAlike();
     byId("seen").setAttribute("aria-pressed", "false");
     byId("seen").disabled = !this.model || cell.picture_state.state !== "ok";
     byId("seen-mark").hidden = true;
@@ -63,6 +64,14 @@ export class Closer {
     byId("compare-open").disabled = !proposal;
     byId("why").setAttribute("aria-pressed", String(!this.against));
     byId("why-not").setAttribute("aria-pressed", String(this.against));
+  }
+
+  /** The link to a search for cells like this one; without an embedding there is no likeness. */
+  linkAlike() {
+    const { id, no_proposal: none } = this.cell;
+    byId("more-like").hidden = none?.type === "no_embedding";
+    byId("more-like").href = `/search?more=${id}`;
+    byId("more-like-cell").textContent = text("cell {id}", { id });
   }
 
   /** Show the neighbours that voted, or those of the runner-up. */

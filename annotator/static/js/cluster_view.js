@@ -16,7 +16,8 @@ export class ClusterView {
     byId("one-class").replaceChildren(
       make("option", { value: "", text: text("not said") }),
       ...classes.filter((node) => node.parent).map((node) =>
-        make("option", { value: node.code, text: "\u2003".repeat(node.path.length - 1) + node.name })),
+        make("option", { value: node.code, text: "\u2003".repeat(node.path.length - 1) + node.name +
+          (node.direct_key ? ` (${node.direct_key.toUpperCase()})` : "") })),
     );
     const words = (item) => [
       make("span", { text: item.present?.name ?? text("no label") }),
@@ -67,7 +68,7 @@ export class ClusterView {
     const { cells } = await get(`/explore/clusters/${this.id}/candidates?count=${PAGE}`);
     this.from = Object.fromEntries(cells.map((cell) => [cell.id, cell.cluster]));
     this.candidates.set(cells, cells.length);
-    this.candidates.select(cells.map((cell) => cell.id));
+    this.candidates.select(cells.filter((cell) => cell.within).map((cell) => cell.id));
     byId("accept").disabled = !cells.length;
   }
 

@@ -1,6 +1,7 @@
 // The clusters page: the list, and which of its views is open. The address says which.
 
 import { ApiError, get, post } from "./api.js";
+import { ClusterKeys } from "./cluster_keys.js";
 import { ClusterView } from "./cluster_view.js";
 import { byId, drawn, make, swatch } from "./dom.js";
 import { plural, text } from "./language.js";
@@ -49,7 +50,7 @@ function card(cluster) {
     : "";
   return make(
     "li",
-    { class: "cluster-card" },
+    { class: "cluster-card", "data-cluster": cluster.id },
     make("div", { class: "cluster-card-head" }, tick,
       make("a", { href: `#cluster-${cluster.id}`, text: nameOf(cluster) }),
       cluster.class ? swatch(cluster.class.code) : null),
@@ -140,6 +141,21 @@ for (const id of ["undo", "undo-one"]) {
 
 const one = new ClusterView(start.classes, attempt, nameOf);
 const spread = new SpreadView(start.spread, attempt);
+
+new ClusterKeys({
+  classes: start.classes,
+  list: () => found.clusters,
+  one,
+  attempt,
+  named: async (id) => {
+    await refresh();
+    if (byId("one-view").hidden) {
+      document.querySelector(`[data-cluster="${id}"] a`)?.focus();
+    } else {
+      await one.refresh();
+    }
+  },
+});
 
 async function route() {
   const [, kind, which] = /^#(cluster|spread)-(.+)$/.exec(location.hash) ?? [];

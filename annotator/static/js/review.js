@@ -2,9 +2,10 @@
 
 import { get } from "./api.js";
 import { Adjust } from "./adjust.js";
-import { bar, byId, make, percent, swatch } from "./dom.js";
+import { byId, make, percent, swatch } from "./dom.js";
 import { text } from "./language.js";
 import { keepLevel } from "./scale.js";
+import { voting } from "./show.js";
 
 const opened = performance.now();
 
@@ -16,13 +17,6 @@ function showEvidence({ proposal, no_proposal: reason }) {
   }
   byId("proposal-token").value = proposal.token;
   byId("evidence-seen").value = "yes";
-  const votes = proposal.votes.map((row) =>
-    make("div", { class: "vote" },
-      make("span", { class: "vote-name" }, swatch(row.code),
-        make("span", { class: "vote-label", text: row.name })),
-      bar(row.share, row.code, `${row.name}: ${percent(row.share)}`),
-      make("span", { class: "number faint",
-        text: text("{count} of {total}", { count: row.count, total: proposal.evidence.length }) })));
   const near = proposal.evidence.map((each) =>
     make("li", { class: "neighbour" },
       make("img", { src: each.thumbnail, width: 104, height: 104, decoding: "async",
@@ -35,7 +29,7 @@ function showEvidence({ proposal, no_proposal: reason }) {
   body.replaceChildren(
     make("p", { text: `${proposal.class.name}: ${percent(proposal.probability)}. ` +
       proposal.words.novelty }),
-    make("div", { class: "votes" }, ...votes),
+    make("div", { class: "votes" }, ...voting(proposal)),
     make("ol", { class: "neighbours" }, ...near),
   );
 }

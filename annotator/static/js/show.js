@@ -21,11 +21,8 @@ function verdict(proposal) {
   const rows = [
     [decisionClass, decision, proposal.words.decision],
     ["", "≈", proposal.words.prediction_set],
-    [noveltyClass, novelty,
-      text("{words} Novelty {novelty}.", {
-        words: proposal.words.novelty, novelty: proposal.novelty.toFixed(2),
-      })],
-  ];
+    [noveltyClass, novelty, proposal.words.novelty],
+  ].filter(([, , words]) => words);
   return make(
     "div",
     { class: "verdict" },
@@ -70,15 +67,29 @@ export function showProposal(cell, hidden) {
 }
 
 function vote(row, total) {
-  const words = text("{count} of {total}", { count: row.count, total });
+  const words = text("{percent} · {count} of {total}", {
+    percent: percent(row.share), count: row.count, total,
+  });
   return make(
     "div",
     { class: "vote" },
     make("span", { class: "vote-name" }, swatch(row.code),
       make("span", { class: "vote-label", title: row.name, text: row.name })),
-    bar(row.share, row.code, text("{name}: {percent} of the vote", { name: row.name, percent: percent(row.share) })),
+    bar(row.share, row.code, text("{name}: {percent} of the weight", { name: row.name, percent: percent(row.share) })),
     make("span", { class: "number faint", text: words }),
   );
+}
+
+/** What a bar says, a bar for each class, and why the proposal is another than they say. */
+export function voting(proposal) {
+  const total = proposal.evidence.length;
+  const against = proposal.words.votes;
+  return [
+    make("p", { class: "faint votes-key",
+      text: text("Weight (nearer ones weigh more) · neighbours") }),
+    ...proposal.votes.map((row) => vote(row, total)),
+    ...(against ? [make("p", { class: "votes-against", text: against })] : []),
+  ];
 }
 
 /** One neighbour: picture, label, distance, who said so, where it is from. */
@@ -132,7 +143,7 @@ export function showEvidence(cell, hidden) {
     : hidden
       ? text("Hidden together with the proposal")
       : text("No labelled neighbours to show");
-  byId("votes").replaceChildren(...(proposal?.votes ?? []).map((row) => vote(row, total)));
+  byId("votes").replaceChildren(...(proposal ? voting(proposal) : []));
   byId("neighbours").replaceChildren(...(proposal?.evidence ?? []).map(neighbour));
 }
 

@@ -10,6 +10,9 @@ from sklearn.datasets import make_blobs
 
 from index.taxonomy import shipped_taxonomy
 from retrieval.answers.calibration import (
+    NO_PROOF,
+    STRANGE,
+    UNSURE,
     Calibration,
     Scale,
     learn_calibration,
@@ -102,6 +105,8 @@ def test_decisions_keep_the_risk_on_fresh_cells():
     assert (answers.top != true)[accepted].mean() <= 0.008
     backed = answers.decision == "back_off"
     assert ((answers.parent >= 0) == backed).all()
+    assert set(answers.why_not[accepted]) == {""}
+    assert set(answers.why_not[~accepted]) == {UNSURE}
     held = answers.members[np.arange(3000), true]
     assert held.mean() >= 0.94
     assert (answers.top == true).mean() > 0.9
@@ -115,6 +120,7 @@ def test_cells_beyond_every_calibration_cell_are_abstained_from():
     assert answers.decision.tolist() == ["abstain"]
     assert answers.novelty[0] > 0.99
     assert answers.parent.tolist() == [-1]
+    assert answers.why_not.tolist() == [STRANGE]
 
 
 def test_few_cells_are_said_in_words():
@@ -123,6 +129,7 @@ def test_few_cells_are_said_in_words():
     assert learned.source == "none"
     assert "only 40 labelled cells" in learned.notes[0]
     assert set(learned.answer(votes, TREE).decision) == {"abstain"}
+    assert set(learned.answer(votes, TREE).why_not) == {NO_PROOF}
     votes, truth = votes_on_blobs(300, seed=5, spread=1.0)
     learned = learn_calibration(votes, truth, TREE, coverage=0.95, source="left-out")
     assert "are not proven: 225 calibration cells" in learned.notes[-1]

@@ -222,3 +222,23 @@ def test_vectors_alone_can_be_adapted_to(abroad, some_of_each, accuracy):
     found = adapt(folder, rows, abroad.classes[rows], tuple("abcde"))
     assert found.probabilities is not None
     assert accuracy(found.probabilities, abroad.classes) > 0.7
+
+
+def test_labels_of_one_patient_are_left_out_together():
+    columns = np.arange(40) % 2
+    patients = np.repeat(np.arange(10), 4)
+    fold, _ = folds(Labelled(np.arange(40), columns, 2, patients))
+    assert len(np.unique(fold)) == 10
+    for patient in range(10):
+        assert len(np.unique(fold[patients == patient])) == 1
+    unknown, _ = folds(Labelled(np.arange(40), columns, 2, np.full(40, -1)))
+    alone, _ = folds(Labelled(np.arange(40), columns, 2))
+    assert unknown.tolist() == alone.tolist()
+
+
+def test_a_class_of_one_patient_alone_is_still_judged():
+    """Leaving that patient out would leave nobody to tell the class by."""
+    columns = np.repeat([0, 1], 20)
+    patients = np.where(columns == 0, 99, np.arange(40) // 4)
+    fold, _ = folds(Labelled(np.arange(40), columns, 2, patients))
+    assert len(np.unique(fold[columns == 0])) == 10

@@ -91,12 +91,52 @@ def test_a_picture_without_a_cell_is_novel_and_never_accepted(bench, judge):
 
 def test_single_pictures_have_a_trust_of_their_own(bench, judge):
     p, truth = bench.draw(30, seed=13, signal=14)
-    found = judge.judge(described(truth, 14)[:5], Readings(p[:5]))
-    assert found.alarm.unlike is None
+    found = judge.judge(described(truth, 14), Readings(p))
+    assert found.alarm.unlike is False
     assert judge.trust(alone=True) is not judge.trust()
     assert found.trust is judge.trust(alone=True)
-    same = judge.judge(described(truth, 14)[:5], Readings(p[:5], p[:5]))
+    same = judge.judge(described(truth, 14), Readings(p, p))
     assert same.trust is judge.trust(alone=True)
+
+
+def test_few_pictures_do_not_get_the_trust_of_a_laboratory_they_may_not_be_of(bench, judge):
+    right, stated, covered = [], [], []
+    for seed in range(30, 42):
+        said, truth = readings(bench, 6, seed, signal=3, sharp=4)
+        found = judge.judge(described(truth, seed, shift=1.0), said)
+        assert found.alarm.unlike is None
+        assert found.trust.source == "unlabelled"
+        assert "accept" not in found.answers.decision
+        right.append((found.answers.top == truth).mean())
+        stated.append(found.answers.probabilities.max(axis=1).mean())
+        covered.append(found.answers.members[np.arange(6), truth].mean())
+        assert found.novel == 0 or not any("novel" in each for each in found.words())
+    assert np.mean(stated) < np.mean(right) + 0.1
+    assert np.mean(covered) > 0.9
+    assert "cannot be told" in " ".join(found.words())
+
+
+def test_a_few_labels_of_a_strange_laboratory_are_not_denied(bench, judge):
+    said, truth = readings(bench, 300, 21, signal=3, sharp=2)
+    rows = np.arange(12)
+    labels = OwnLabels(rows, truth[rows], np.asarray(said.informed)[rows])
+    found = judge.judge(described(truth, 22, shift=1.0), said, labels=labels)
+    words = " ".join(found.words())
+    assert "12 labels of this laboratory calibrate little, 20 are needed: label 8 more" in words
+    assert "no label of this laboratory" not in words
+    assert "more cells a class to reach" in words
+
+
+def test_pictures_without_a_cell_promise_nothing(bench, judge):
+    said, truth = readings(bench, 60, 23, signal=14)
+    cells = described(truth, 24).with_found(np.zeros(60, dtype=bool))
+    found = judge.judge(cells, said)
+    assert found.no_cell == 60
+    assert found.expected is None
+    assert found.alarm.unlike is None
+    assert "60 of 60 pictures show no cell" in " ".join(found.words())
+    some = judge.judge(described(truth, 24).with_found(np.arange(60) >= 3), said)
+    assert some.as_dict()["no_cell"] == 3
 
 
 def test_what_a_program_reads(bench, judge):

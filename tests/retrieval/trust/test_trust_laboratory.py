@@ -43,6 +43,7 @@ def test_a_cell_beyond_all_known_is_never_accepted(bench, home):
     p, _ = bench.draw(50, seed=3, signal=40)
     answers = home.answer(p, bench.ancestry, np.full(50, BEYOND))
     assert set(answers.decision) == {"abstain"}
+    assert set(answers.why_not) == {"strange"}
     assert (home.answer(p, bench.ancestry).novelty == 0.5).all()
 
 
@@ -58,6 +59,7 @@ def test_labels_of_the_laboratory_take_over(bench, home):
     assert after.members[np.arange(1500), true].mean() >= 0.9
     assert learned.accept.value == UNPROVEN
     assert not learned.accept.proven
+    assert set(after.why_not) == {"few"}
     assert "498 more labels can prove it" in learned.notes[0]
 
 
@@ -67,6 +69,15 @@ def test_a_few_labels_are_counted_and_more_asked_for(bench, home):
     assert learned.calibrator == home.calibrator
     assert learned.labels == 12
     assert "label 8 more" in learned.notes[-1]
+
+
+def test_a_few_labels_let_no_other_laboratory_rename_cells(bench):
+    lopsided, classes = bench.draw(1500, seed=16, shares=(0.7, 0.15, 0.05, 0.05, 0.05))
+    trust = learn_trust(lopsided, classes, bench.ancestry)
+    p, truth = bench.draw(400, seed=17, signal=1.5)
+    assert (trust.calibrator.apply(p).argmax(1) != p.argmax(1)).any()
+    learned = trust.with_labels(p[:12], truth[:12], bench.ancestry)
+    np.testing.assert_array_equal(learned.answer(p, bench.ancestry).top, p.argmax(1))
 
 
 def test_without_labels_sets_widen_with_the_shift(bench, home):
@@ -80,6 +91,7 @@ def test_without_labels_sets_widen_with_the_shift(bench, home):
     assert covered > 0.9 > blind.members[np.arange(1000), truth].mean()
     assert answers.members.sum(1).mean() > blind.members.sum(1).mean()
     assert "accept" not in answers.decision
+    assert set(answers.why_not) == {"no_proof"}
     assert home.without_labels(p, right, alike=True) is home
 
 

@@ -47,6 +47,24 @@ def test_each_class_is_covered_as_promised(bench):
         assert inside[true == column].mean() == pytest.approx(0.95, abs=0.02)
 
 
+def test_a_class_of_too_few_cells_borrows_its_threshold(bench):
+    """With novelty a class needs 24 cells for a threshold of its own; 19 to 23 carry none."""
+    p, truth = bench.draw(3000, seed=5, signal=14)
+    rows = np.concatenate([np.flatnonzero(truth == 0)[:21], np.flatnonzero(truth > 0)])
+    novelty = np.random.default_rng(6).uniform(size=len(rows))
+    sets = ConformalSets.learn(p[rows], truth[rows], 0.95, novelty=novelty)
+    assert not sets.own[0]
+    assert all(sets.own[1:])
+    assert max(sets.thresholds) < 1
+
+
+def test_a_set_that_its_answer_has_left_is_empty():
+    sets = ConformalSets(0.95, (0.9, 0.9), (True, True), (0.8, 0.99))
+    p = np.array([[0.85, 0.15], [0.15, 0.85]])
+    inside = sets.members(p, p.argmax(axis=1), np.array([0.9, 0.9]))
+    assert inside.tolist() == [[False, False], [False, True]]
+
+
 def test_a_network_that_is_nearly_always_right_still_covers_what_it_promises(bench):
     """The cells left out are the strangest, and all others keep their answer."""
     p, truth = bench.draw(3000, seed=3, signal=25)
