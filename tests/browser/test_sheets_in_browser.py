@@ -144,7 +144,7 @@ def test_a_single_cell_is_flagged_skipped_and_searched_by_key(at_sheets, look) -
     assert shown_cell(seen) != cell
     seen.press("u")  # shows it again, still flagged
     seen.wait_for("#status", "Undone.")
-    assert seen.page.get_attribute("#single-picture", "src") == source
+    seen.page.locator(f'#single-picture[src="{source}"]').wait_for()
     assert seen.page.locator("#flag-mark").is_visible()
     seen.page.wait_for_timeout(1500)
     seen.press("/")
