@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 WIDE, HIGH = 440, 220  # of a chart of lines, in units of its view box
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 10, 40
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 10, 44
+INSET = 16  # of the first and the last point, so that no count stands beneath a share
 MARKS = ("circle", "square", "diamond")
 
 
@@ -36,9 +37,9 @@ class Row:
 
 
 def _floor(series: Sequence[Series]) -> float:
-    """Where the axis of shares begins: at a tenth below the lowest, never above one half."""
+    """Where the axis of shares begins: at a quarter below the lowest, never above one half."""
     lowest = min((low for each in series for _x, _y, low, _high in each.points), default=0.0)
-    return max(0.0, min(0.5, math.floor(10 * lowest) / 10))
+    return max(0.0, min(0.5, math.floor(4 * lowest) / 4))
 
 
 def lines(series: Sequence[Series], across: str, *, log: bool = False) -> Markup:
@@ -57,15 +58,16 @@ def lines(series: Sequence[Series], across: str, *, log: bool = False) -> Markup
     def place(x: float, y: float) -> tuple[float, float]:
         over = (scale(x) - first) / (last - first) if last > first else 0.5
         up = (y - floor) / (1 - floor)
-        return (LEFT + over * (WIDE - LEFT - RIGHT), TOP + (1 - up) * (HIGH - TOP - BOTTOM))
+        along = LEFT + INSET + over * (WIDE - LEFT - RIGHT - 2 * INSET)
+        return (along, TOP + (1 - up) * (HIGH - TOP - BOTTOM))
 
-    parts = [_grid(floor, place(min(xs), 0.0)[0])]
+    parts = [_grid(floor)]
     for tick in _ticks(sorted(set(xs)), lambda x: place(x, floor)[0]):
         at = place(tick, floor)
         parts.append(
             Markup(
                 '<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>'
-            ).format(at[0], at[1] + 16, f"{tick:,.0f}".replace(",", "\u202f"))
+            ).format(at[0], at[1] + 20, f"{tick:,.0f}".replace(",", "\u202f"))
         )
     for number, each in enumerate(series):
         parts.append(_line(each, number, place))
@@ -86,7 +88,7 @@ def lines_in_words(series: Sequence[Series], across: str) -> str:
     )
 
 
-def _grid(floor: float, left: float) -> Markup:
+def _grid(floor: float) -> Markup:
     parts = []
     step = 0.1 if floor >= 0.5 else 0.25
     for number in range(round((1 - floor) / step) + 1):
@@ -96,7 +98,7 @@ def _grid(floor: float, left: float) -> Markup:
             Markup(
                 '<path class="grid" d="M{:.1f} {:.1f}H{}"/>'
                 '<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="end">{} %</text>'
-            ).format(left, y, WIDE - RIGHT, left - 6, y + 4, round(100 * share))
+            ).format(LEFT, y, WIDE - RIGHT, LEFT - 6, y + 4, round(100 * share))
         )
     return Markup("").join(parts)
 
@@ -114,6 +116,8 @@ def _line(each: Series, number: int, at: Callable[[float, float], tuple[float, f
     upper = [at(x, high) for x, _y, _low, high in each.points]
     lower = [at(x, low) for x, _y, low, _high in each.points]
     middle = [at(x, y) for x, y, _low, _high in each.points]
+    if len(middle) == 1:  # a band of no width would not be seen: the bounds as a bar
+        upper, lower = ([(x - 2, y), (x + 2, y)] for ((x, y),) in (upper, lower))
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in middle)
     band = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in [*upper, *lower[::-1]]) + "Z"
     marks = Markup("").join(_mark(x, y, number) for x, y in middle)

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as BaseResponse
 
 from annotator.adapting.telling import all_documents
+from annotator.adapting.trusting import chosen, declarable, trust_document
 from annotator.api import author, desk, next_document, person, reader
 from annotator.browse import authors, browse, overview
 from annotator.class_names import name_shown
@@ -106,14 +107,18 @@ def label() -> str:
 
 @pages.get("/overview")
 def overview_page() -> str:
-    """Counts by class and data set, and the order of the queue."""
+    """Counts by class and data set, how far to trust answers, and the order of the queue."""
+    counted, documents = overview(desk()), all_documents(desk())
+    told = chosen(reader().queue.dataset, [each["dataset"] for each in documents])
     return render_template(
         "overview.html",
-        overview=overview(desk()),
+        overview=counted,
         orders=ORDERS.values(),
         queue=reader().queue,
         notices=desk().notices(),
-        adapting=all_documents(desk()),
+        adapting=documents,
+        trust=trust_document(desk(), told, consider=True) if told is not None else None,
+        declarable=declarable(counted["classes"]),
     )
 
 

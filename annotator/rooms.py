@@ -113,6 +113,14 @@ ROOMS: tuple[Room, ...] = (
         nav=False,
         roles=OWNERS,
     ),
+    Room(
+        "declare",
+        "Classes declared",
+        "annotator.adapting.views:adapting",
+        "/api/v1/adapting/classes",
+        nav=False,
+        roles=OWNERS,
+    ),
     Room("api", "API", "annotator.api:api", "/api/v1", nav=False),
     Room("images", "Pictures", "annotator.images:images", "/images", nav=False),
 )

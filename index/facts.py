@@ -20,6 +20,7 @@ from index.schema import label_facts, labels
 
 BLIND, AFTER_OWN, WITH_PROPOSAL = "blind", "after_own", "with_proposal"
 SHOWN = (BLIND, AFTER_OWN, WITH_PROPOSAL)
+CHECKED = "purity check"  # policy of the single answer to the check of a sheet
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,12 @@ class LabelFacts:
 
     ``shown`` is one of SHOWN: the author gave it without the proposal, gave it before the
     proposal was uncovered, or had the proposal in sight; ``policy`` the rule that decided this.
-    ``sheet_id`` is the sheet of a bulk label, ``seconds`` the time taken (at least 0),
-    ``cell_version`` the id of the newest label of the cell that the author's page knew of (0: of
-    none), ``peers_visible`` whether the author could see another's label of the cell before,
-    ``adaptation_id`` the adaptation (``index.adaptations``) that made the proposal, ``asked_by``
-    the order of the queue whose turn the cell was (None: the author came to it otherwise).
+    ``sheet_id`` is the sheet that the label came with, ``seconds`` the time taken (at least 0; of
+    the time a sheet took, each label that it gave has an equal share), ``cell_version`` the id of
+    the newest label of the cell that the author's page knew of (0: of none), ``peers_visible``
+    whether the author could see another's label of the cell before, ``adaptation_id`` the
+    adaptation (``index.adaptations``) that made the proposal, ``asked_by`` the order of the queue
+    whose turn the cell was (None: the author came to it otherwise).
     """
 
     shown: str | None = None

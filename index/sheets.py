@@ -13,7 +13,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, func, select, update
 
 from index.checks import SHEET, count_action, note
-from index.facts import BLIND, WITH_PROPOSAL, LabelFacts, append_with_facts
+from index.facts import BLIND, CHECKED, WITH_PROPOSAL, LabelFacts, append_with_facts
 from index.filters import among
 from index.labelling import standing, taken_back, votes_of
 from index.moment import now
@@ -184,7 +184,7 @@ def answer_check(
     """
     with atlas.database.write() as connection:
         _require_waiting(read_sheet(connection, sheet_id), label.cell_id)
-        facts = LabelFacts(shown=BLIND, policy="purity check", sheet_id=sheet_id, seconds=seconds)
+        facts = LabelFacts(shown=BLIND, policy=CHECKED, sheet_id=sheet_id, seconds=seconds)
         (label_id,) = append_with_facts(connection, atlas, [label], [facts])
         set_verdict(connection, sheet_id, [label.cell_id], PASSED if same else FAILED)
         link_labels(connection, sheet_id, {label.cell_id: label_id})

@@ -53,6 +53,7 @@ class Progress:
     rests: float = 0.0  # until this moment nothing is begun
     unsure: bool = False  # it is still to be seen whether the data set can be read as a whole
     urgent: bool = False  # somebody asked for it: it does not wait
+    again: bool = False  # what is under way rests on what no longer holds
 
     @property
     def busy(self) -> bool:
@@ -135,6 +136,16 @@ class Adapting:
                 self._begin(each)
         self._wake.set()
         return wanted
+
+    def anew(self, dataset: str) -> None:
+        """Work out again what is said of ``dataset``, in every view that holds or awaits it: what
+        may be answered there has changed."""
+        with self._lock:
+            for each in self._all.values():
+                if each.dataset == dataset and (each.held is not None or each.busy):
+                    each.urgent, each.again = True, each.state == WORKING
+                    self._begin(each)
+        self._wake.set()
 
     def wait(self) -> None:
         """Return when nothing is under way."""
@@ -228,6 +239,10 @@ class Adapting:
         finally:
             self._free = time.monotonic() + PAUSE * (time.monotonic() - begun)
             found.rests = self._free
+            with self._lock:
+                if found.again:
+                    found.again, found.urgent = False, True
+                    self._begin(found)
 
     def _failed(self, found: Progress, message: str, remedy: str) -> None:
         """What was held before goes on answering."""

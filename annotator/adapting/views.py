@@ -1,10 +1,11 @@
-"""Routes below /api/v1/adapting: how adaptations stand, and the word to adapt now."""
+"""Routes below /api/v1/adapting: how adaptations stand, how far to trust them, adapting now."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
 from annotator.adapting.telling import all_documents, dataset_document
+from annotator.adapting.trusting import declare, trust_document
 from annotator.api import body, desk
 from annotator.fields import optional_text
 from annotator.problems import BadRequestError
@@ -17,7 +18,8 @@ def standing() -> Response:
     """How the adaptation to ``dataset`` stands; without it, to each that is not all labelled."""
     name = request.args.get("dataset")
     if name:
-        return jsonify(dataset_document(desk(), desk().check_dataset(name)))
+        desk().check_dataset(name)
+        return jsonify(**dataset_document(desk(), name), trust=trust_document(desk(), name))
     return jsonify(datasets=all_documents(desk()))
 
 
@@ -34,3 +36,20 @@ def now() -> tuple[Response, int]:
         )
     desk().adapting.now(desk().atlas, name)
     return jsonify(dataset_document(desk(), name)), 202
+
+
+@adapting.put("/classes")
+def classes() -> Response:
+    """Declare which classes can occur in a data set; none of them: any."""
+    sent = body()
+    name, codes = optional_text(sent, "dataset"), sent.get("classes")
+    if not name:
+        raise BadRequestError("the field 'dataset' is missing", "send the name of a data set")
+    if not isinstance(codes, list) or not all(isinstance(each, str) for each in codes):
+        raise BadRequestError(
+            f"classes is {str(codes)[:40]!r}, allowed is a list of classes",
+            'send a list such as ["neutrophil", "lymphocyte"], or [] for any class',
+        )
+    desk().check_dataset(name)
+    declare(desk(), name, codes)
+    return jsonify(**dataset_document(desk(), name), trust=trust_document(desk(), name))

@@ -48,6 +48,24 @@ METHOD_TITLES: dict[str, str] = {
     "centres": mark("around centres (k-means)"),
 }
 
+# What the size asked for means to a method: the label of its field, and a sentence beneath it.
+SIZE_WORDS: dict[str, tuple[str, str]] = {
+    "": (
+        mark("Cells in a cluster, at least or about"),
+        mark("Up to 25,000 cells it takes dense places of at least so many, above that centres."),
+    ),
+    "density": (
+        mark("Cells in a cluster, at least"),
+        mark(
+            "None is smaller, many are much larger, and cells between the dense places are in none."
+        ),
+    ),
+    "centres": (
+        mark("Cells in a cluster, about"),
+        mark("The mean: some are smaller, some larger, and every cell is in one."),
+    ),
+}
+
 
 class Clusters:
     """Clusters of one atlas for the readers of a desk."""
@@ -138,7 +156,7 @@ class Clusters:
             "inside": inside,
             "outside": run.cells - inside,
             "labelled": sum(each.labelled for each in every),
-            "named": sum(1 for each in every if each.class_code),
+            "named": sum(1 for each in every if each.class_code or each.name),
         }
 
     def _run(self, run: Clustering) -> dict[str, Any]:

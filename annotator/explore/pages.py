@@ -7,10 +7,11 @@ from flask import Blueprint, render_template, request
 from annotator.api import author, desk
 from annotator.browse import authors
 from annotator.documents import class_document
-from annotator.explore.clusters import METHOD_TITLES
+from annotator.explore.clusters import METHOD_TITLES, SIZE_WORDS
 from annotator.explore.search import ORDERS, as_arguments, read_query
 from annotator.explore.web import exploring
 from annotator.fields import STATES, whole_number
+from annotator.language import gettext as _
 from index.browsing import cells_by_dataset
 from index.exploring import saved_searches
 
@@ -37,6 +38,7 @@ def clusters() -> str:
         },
         methods={name: METHOD_TITLES.get(name, method.title) for name, method in METHODS.items()},
         size=SIZE,
+        size_words={name: [_(word) for word in words] for name, words in SIZE_WORDS.items()},
         datasets=list(cells_by_dataset(desk().atlas)),
         chosen=desk().config.dataset,
         notices=desk().notices(),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from annotator.progress.honest import Honest, estimate
-from index.facts import LabelFacts, all_facts
+from index.facts import CHECKED, LabelFacts, all_facts
 from index.records import CellFilter
 from retrieval.evaluation.intervals import Interval, wilson_interval
 from retrieval.evaluation.learning import Point, learning_curve
@@ -48,13 +48,15 @@ class Sureness:
 
 @dataclass(frozen=True)
 class Met:
-    """Labels given in order: up to number ``labels``, the share in this step that met the
-    proposal of its time."""
+    """Labels given in order: up to number ``labels``, the share in this step that gave the class
+    proposed at its time. ``stated``: the mean probability of these proposals, None where unknown.
+    """
 
     labels: int
     share: float
     interval: Interval
     count: int
+    stated: float | None = None
 
 
 @dataclass(frozen=True)
@@ -163,13 +165,19 @@ def read_log(atlas: Atlas, dataset: str | None = None) -> Log:
         if label.retracts is not None and label.id not in gone:
             gone.add(label.retracts)
     given = [label for label in every if label.how not in ("undo", "imported")]
-    answered = [e for e in given if e.how == "single" and e.proposed_class and e.id not in gone]
-    apart: dict[bool, list[bool]] = {True: [], False: []}
+    # Of a sheet only what is corrected is a single label: these answer no proposal of their own.
+    answered = [
+        e for e in given
+        if e.how == "single" and e.proposed_class and e.id not in gone
+        and _sheet(facts.get(e.id)) is None
+    ]  # fmt: skip
+    apart: dict[bool, list[tuple[bool, float | None]]] = {True: [], False: []}
     for label in answered:
-        apart[_blind(label, facts.get(label.id))].append(_same(atlas.taxonomy, label))
+        told = (_same(atlas.taxonomy, label), label.proposed_probability)
+        apart[_blind(label, facts.get(label.id))].append(told)
     singles = [each for each in given if each.how == "single"]
     blind = {each.id for each in singles if _blind(each, facts.get(each.id))}
-    sheets = Counter(facts[e.id].sheet_id for e in given if e.id in facts and facts[e.id].sheet_id)
+    sheets = Counter(sheet for e in given if (sheet := _sheet(facts.get(e.id))) is not None)
     return Log(
         blind=steps(apart[True]),
         seen=steps(apart[False]),
@@ -189,15 +197,26 @@ def _same(taxonomy: Taxonomy, label: Label) -> bool:
     return taxonomy.agreed((label.class_code, label.proposed_class or "")) is not None
 
 
-def steps(met: Sequence[bool]) -> list[Met]:
-    """The share met in STEPS parts of the labels, in order; fewer where there are few labels."""
-    parts = min(STEPS, len(met) // 10) if len(met) >= 10 else 0
+def steps(answers: Sequence[tuple[bool, float | None]]) -> list[Met]:
+    """The share met in STEPS parts of the labels, in order; fewer where there are few labels.
+
+    answers: whether each label gave the class proposed, and the probability stated of that.
+    """
+    parts = min(STEPS, len(answers) // 10)
     found: list[Met] = []
-    for part in np.array_split(np.asarray(met, dtype=bool), parts) if parts else ():
+    for part in np.array_split(np.arange(len(answers)), parts) if parts else ():
         before = found[-1].labels if found else 0
-        right = int(part.sum())
+        mine = [answers[number] for number in part]
+        right = sum(met for met, _ in mine)
+        told = [stated for _, stated in mine if stated is not None]
         found.append(
-            Met(before + len(part), right / len(part), wilson_interval(right, len(part)), len(part))
+            Met(
+                before + len(mine),
+                right / len(mine),
+                wilson_interval(right, len(mine)),
+                len(mine),
+                float(np.mean(told)) if told else None,
+            )
         )
     return found
 
@@ -209,8 +228,9 @@ def paces(given: Iterable[Label], facts: dict[int, LabelFacts]) -> list[Pace]:
     last: dict[str, datetime] = {}
     for label in given:
         fact = facts.get(label.id)
-        of = actions.setdefault((label.author, label.how), {})
-        sheet = fact.sheet_id if fact is not None else None
+        sheet = _sheet(fact)
+        how = label.how if sheet is None else "bulk"
+        of = actions.setdefault((label.author, how), {})
         moment = datetime.fromisoformat(label.time)
         new = sheet is None or ("sheet", sheet) not in of
         of.setdefault(("sheet", sheet) if sheet is not None else label.id, []).append(
@@ -219,11 +239,12 @@ def paces(given: Iterable[Label], facts: dict[int, LabelFacts]) -> list[Pace]:
         if new and label.author in last:
             pause = (moment - last[label.author]).total_seconds()
             if 0 < pause <= PAUSE:
-                gaps.setdefault((label.author, label.how), []).append(pause)
+                gaps.setdefault((label.author, how), []).append(pause)
         last[label.author] = moment
     found = []
     for (author, how), of in sorted(actions.items()):
-        told = [max(s for s in each if s is not None) for each in of.values() if any(
+        # A label of a sheet keeps its share of the time that the sheet took: their sum is the time.
+        told = [sum(s for s in each if s is not None) for each in of.values() if any(
             s is not None for s in each)]  # fmt: skip
         times = told or gaps.get((author, how), [])
         if not times:
@@ -232,6 +253,11 @@ def paces(given: Iterable[Label], facts: dict[int, LabelFacts]) -> list[Pace]:
         labels = sum(map(len, of.values()))
         found.append(Pace(author, how, len(of), labels, lower, median, upper, bool(told)))
     return found
+
+
+def _sheet(facts: LabelFacts | None) -> int | None:
+    """The sheet with which a label was given; None too for the single answer to a sheet's check."""
+    return None if facts is None or facts.policy == CHECKED else facts.sheet_id
 
 
 def remaining(sure: Sureness, log: Log) -> Remaining:

@@ -141,7 +141,10 @@ def shown(found: Board) -> Document:
         "curve": found.curve,
         "curve_chart": lines([Series(_("accuracy"), curve)], _("labels"), log=True),
         "met": {names[name]: getattr(found.log, name) for name in met if met[name]},
-        "met_chart": lines([Series(names[n], met[n]) for n in met], _("labels given")),
+        # One step is no line: the table says it better.
+        "met_chart": lines([Series(names[n], met[n]) for n in met], _("labels given"))
+        if max(map(len, met.values())) > 1
+        else "",
         "random": _random(found),
         "remaining": found.remaining,
         "paces": [

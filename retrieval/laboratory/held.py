@@ -25,6 +25,7 @@ from retrieval.answers.voting import TEMPERATURE, Floats, Integers
 from retrieval.laboratory.adapting import remember
 from retrieval.laboratory.answering import Answered, Kept, Room
 from retrieval.laboratory.evidence import Witnesses
+from retrieval.laboratory.trusting import InShort
 
 MOST = 20_000  # cells of a data set that are answered together
 EACH = 500  # references of a class and data set that are read, and can be shown
@@ -77,9 +78,9 @@ class HeldAnswers:
     """What is said of the N cells ``ids`` of a data set, and the space in which they are compared.
 
     points: float32 [N, W]. taught: [n] the cells whose labels taught this: of these nothing is said
-    here, for their own label would speak. mark: the newest label this knows of. kept: what the next
-    adaptation can begin with. record: the entry of the log of adaptations, None where it could not
-    be written.
+    here, for their own label would speak. trust: how far all this can be trusted. mark: the newest
+    label this knows of. kept: what the next adaptation can begin with. record: the entry of the log
+    of adaptations, None where it could not be written.
     """
 
     dataset: str
@@ -90,6 +91,7 @@ class HeldAnswers:
     ancestry: Ancestry
     witnesses: Witnesses
     taught: Integers
+    trust: InShort
     mark: int
     marks: tuple[int, int]
     kept: Kept | None
@@ -232,6 +234,7 @@ def _held(
         ancestry=answered.known.ancestry,
         witnesses=answered.witnesses,
         taught=own.ids[own.rows],
+        trust=InShort.of(answered.judgement, len(own), len(own.rows)),
         mark=marks[0],
         marks=marks,
         kept=answered.kept,

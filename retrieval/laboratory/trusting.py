@@ -10,7 +10,9 @@ from index import Atlas, CellFilter
 from retrieval.evaluation.calibration import equal_mass_bins, expected_calibration_error
 from retrieval.evaluation.intervals import Interval, wilson_interval
 from retrieval.laboratory.answering import Answered, Room
-from retrieval.trust.alarm import LEAST
+from retrieval.trust.alarm import LEAST, Alarm
+from retrieval.trust.expected import Expectation
+from retrieval.trust.judge import Judgement
 from retrieval.trust.laboratory import FEWEST_LABELS, Checked
 
 
@@ -85,14 +87,47 @@ def trust_dataset(
     answered, own = room.answer_own(), room.own
     if own is None:
         raise ValueError("a room of a data set has its cells")
-    trust = answered.judgement.trust
-    right = interval = ece = None
-    if trust.source == "labels" and trust.checked is not None:
-        correct = trust.checked.right
-        right = float(correct.mean())
-        interval = wilson_interval(int(correct.sum()), len(correct))
-        ece = expected_calibration_error(equal_mass_bins(trust.checked.stated, correct))
+    checked = _by_labels(answered.judgement)
+    ece = None
+    if checked is not None:
+        ece = expected_calibration_error(equal_mass_bins(checked.stated, checked.right))
+    right, interval = _share_right(checked)
     return TrustReport(name, len(own), len(own.rows), answered, right, interval, ece)
+
+
+@dataclass(frozen=True)
+class InShort:
+    """The most important of a judgement on a data set, small enough to be held.
+
+    alarm: likeness to known laboratories. expected: the accuracy to expect, None where labels tell
+    it. cells, labels: of the data set. right: share of the labelled cells that were answered
+    rightly without their own label, with its 95% interval; None without labels enough.
+    """
+
+    alarm: Alarm
+    expected: Expectation | None
+    cells: int
+    labels: int
+    right: float | None
+    interval: Interval | None
+
+    @classmethod
+    def of(cls, judgement: Judgement, cells: int, labels: int) -> InShort:
+        """What to keep of ``judgement``."""
+        share = _share_right(_by_labels(judgement))
+        return cls(judgement.alarm, judgement.expected, cells, labels, *share)
+
+
+def _by_labels(judgement: Judgement) -> Checked | None:
+    """The laboratory's own labelled cells, where there are enough to measure by."""
+    return judgement.trust.checked if judgement.trust.source == "labels" else None
+
+
+def _share_right(checked: Checked | None) -> tuple[float | None, Interval | None]:
+    if checked is None:
+        return None, None
+    right = checked.right
+    return float(right.mean()), wilson_interval(int(right.sum()), len(right))
 
 
 def hardly_labelled(atlas: Atlas, model_id: str) -> dict[str, int]:

@@ -33,6 +33,7 @@ NEVER_SEEN = 0.72
 HALF_LABELS, SLOPE = 4.0, 0.75
 """Wrong answers after k labels a class: those before times (1 + k / HALF_LABELS) ** -SLOPE."""
 MOST_LABELS = 200
+GOALS = (0.9, 0.95, 0.97)
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,14 @@ class Expectation:
         needed = HALF_LABELS * ((now / wanted) ** (1 / SLOPE) - 1)
         return int(np.ceil(needed)) if needed <= MOST_LABELS else None
 
+    def next_goal(self) -> tuple[float, int] | None:
+        """An accuracy clearly above this one, and the labels a class that would bring it."""
+        for goal in GOALS:
+            labels = self.labels_for(goal)
+            if goal - self.accuracy >= 0.03 and labels is not None:
+                return goal, labels
+        return None
+
     def words(self, labelled: bool = False) -> str:
         """In a sentence, with the labels that would raise it.
 
@@ -65,10 +74,9 @@ class Expectation:
         """
         said = f"expected accuracy about {self.accuracy:.0%} ({self.low:.0%} to {self.high:.0%})"
         more = "more " if labelled else ""
-        for goal in (0.9, 0.95, 0.97):
-            labels = self.labels_for(goal)
-            if goal - self.accuracy >= 0.03 and labels is not None:
-                return f"{said}; label about {labels} {more}cells a class to reach {goal:.0%}"
+        goal = self.next_goal()
+        if goal is not None:
+            said += f"; label about {goal[1]} {more}cells a class to reach {goal[0]:.0%}"
         return said
 
 

@@ -334,11 +334,12 @@ class Gate:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun, self.open = threading.Event(), threading.Event()
-        self.most = self.now = 0
+        self.most = self.now = self.count = 0
         true = retrieval.laboratory.hold
 
         def hold(*given: Any, **more: Any) -> Any:
             self.now += 1
+            self.count += 1
             self.most = max(self.most, self.now)
             self.begun.set()
             assert self.open.wait(20)

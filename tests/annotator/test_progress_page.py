@@ -8,21 +8,24 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from annotator.charts import Row, Series, interval, lines
-from annotator.progress.figures import Log, Sureness, paces, remaining, steps
+from annotator.progress.figures import Log, Sureness, paces, read_log, remaining, steps
 from annotator.progress.honest import estimate
-from index import NewLabel
-from index.facts import LabelFacts, add_labels
+from index import NewLabel, sheets
+from index.facts import CHECKED, LabelFacts, add_labels
 from index.records import Label
+from index.sheet_records import Sheet, SheetCell
 from index.taxonomy import shipped_taxonomy
 from retrieval.evaluation.intervals import wilson_interval
 
 
 def test_the_share_met_step_by_step() -> None:
-    found = steps([True] * 20 + [False] * 10 + [True] * 10)
+    met = [True] * 20 + [False] * 10 + [True] * 10
+    found = steps([(each, 0.9 if number < 10 else None) for number, each in enumerate(met)])
     assert [(each.labels, each.count) for each in found] == [(10, 10), (20, 10), (30, 10), (40, 10)]
     assert [each.share for each in found] == [1.0, 1.0, 0.0, 1.0]
+    assert [each.stated for each in found] == [pytest.approx(0.9), None, None, None]
     assert found[2].interval.low == 0.0 < found[2].interval.high
-    assert steps([True] * 9) == []
+    assert steps([(True, 0.9)] * 9) == []
 
 
 def given(number: int, second: float, author: str = "ann", how: str = "single") -> Label:
@@ -31,16 +34,33 @@ def given(number: int, second: float, author: str = "ann", how: str = "single") 
 
 
 def test_a_sheet_is_one_action_however_many_labels_it_gave() -> None:
-    labels = [given(1, 0), given(2, 0, how="bulk"), given(3, 0, how="bulk"), given(4, 9)]
+    bulk = {"how": "bulk"}
+    labels = [given(1, 0), given(2, 5, **bulk), given(3, 5, **bulk), given(4, 5), given(5, 9)]
     facts = {
         1: LabelFacts(seconds=2.0),
-        2: LabelFacts(seconds=6.0, sheet_id=7),
-        3: LabelFacts(seconds=6.0, sheet_id=7),
-        4: LabelFacts(seconds=4.0),
+        2: LabelFacts(seconds=2.0, sheet_id=7, policy="sheet"),
+        3: LabelFacts(seconds=2.0, sheet_id=7, policy="sheet, not displayed"),
+        4: LabelFacts(seconds=2.0, sheet_id=7, policy="sheet"),  # corrected on the sheet
+        5: LabelFacts(seconds=4.0, sheet_id=7, policy=CHECKED),  # an action before the sheet's own
     }
     sheet, single = sorted(paces(labels, facts), key=lambda pace: pace.how)
-    assert (sheet.how, sheet.actions, sheet.labels, sheet.median) == ("bulk", 1, 2, 6.0)
+    assert (sheet.how, sheet.actions, sheet.labels, sheet.median) == ("bulk", 1, 3, 6.0)
     assert (single.actions, single.labels, single.median, single.told) == (2, 2, 3.0, True)
+
+
+def test_the_time_of_an_accepted_sheet_is_that_of_the_action(opened) -> None:
+    cells = tuple(SheetCell(cell) for cell in (25, 26, 27, 28))
+    (number,) = sheets.make(opened, [Sheet("monocyte", "ann", "new", None, 0.99, 0.95, 0.9, cells)])
+    labels = [NewLabel(cell, "monocyte", "ann", "bulk") for cell in (25, 26, 27)]
+    labels.append(NewLabel(28, "neutrophil", "ann", "single"))
+    sheets.accept(opened, number, labels, out=[28], seconds=8.0)
+    add_labels(opened, [NewLabel(29, "neutrophil", "ann", "single")], [LabelFacts(seconds=3.0)])
+    told = read_log(opened, "new")
+    found = {pace.how: (pace.actions, pace.labels, pace.median) for pace in told.paces}
+    assert found == {"bulk": (1, 4, pytest.approx(8.0)), "single": (1, 1, 3.0)}
+    assert told.a_sheet == 4
+    sure = Sureness(100, 0, {"accept": 0, "back_off": 0, "abstain": 0}, None, {})
+    assert remaining(sure, told).hours == pytest.approx(100 * 3 / 3600)
 
 
 def test_without_recorded_times_the_pause_stands_in_and_breaks_do_not_count() -> None:
@@ -85,8 +105,12 @@ def test_the_page_and_its_document(app, browser) -> None:
     assert cohen[0]["readers"] == ["ann", "bob"]
     assert cohen[0]["cells"] == 11
     assert figures["independent"]["cells"] == 0  # ann had the proposal in view
+    (only,) = figures["met"]["seen"]
+    assert (only["labels"], only["count"], only["stated"]) == (11, 11, pytest.approx(0.9))
     html = browser.get("/progress?dataset=").text
-    assert html.count('role="img"') >= 5
+    assert html.count('role="img"') >= 4
+    assert "<details open><summary>As a table" in html  # a single step is told, not drawn
+    assert "CellKin would accept by itself" in html  # not what readers have accepted
     assert "Fleiss" in html
     assert "95 % interval" in html
     assert "%%" not in html
@@ -216,6 +240,31 @@ def test_a_chart_tells_its_numbers_in_words_and_stays_inside_its_box() -> None:
         assert all(-1 <= number <= max(wide, high) for number in numbers)
     assert lines([], "labels") == ""
     assert lines([Series("one", points[:1])], "labels", log=True)
+
+
+def test_no_number_of_a_chart_stands_on_another_or_in_the_middle() -> None:
+    def box(text: ElementTree.Element) -> tuple[float, float, float, float]:
+        x, y, width = float(text.attrib["x"]), float(text.attrib["y"]), 7 * len(text.text or "")
+        left = x - {"end": width, "middle": width / 2}[text.attrib["text-anchor"]]
+        return left, y - 12, left + width, y
+
+    few = [(17.0, 0.6, 0.0, 0.9)]
+    for points in (few, [(16.0, 0.3, 0.0, 0.5), (32.0, 0.9, 0.6, 1.0)], [(10.0, 0.8, 0.35, 1.0)]):
+        root = parsed(lines([Series("seen", points)], "labels given"))
+        boxes = [box(text) for text in root.iter(f"{SVG}text")]
+        for number, (left, top, right, bottom) in enumerate(boxes):
+            for other in boxes[number + 1 :]:
+                apart = right < other[0] or other[2] < left or bottom < other[1] or other[3] < top
+                assert apart, (points, boxes)
+        grid = [e for e in root.iter(f"{SVG}path") if e.attrib["class"] == "grid"]
+        starts = {float(re.findall(r"[\d.]+", each.attrib["d"])[0]) for each in grid}
+        assert starts == {46.0}  # of all lines, however few the points
+        heights = [float(re.findall(r"[\d.]+", each.attrib["d"])[1]) for each in grid]
+        assert max(heights) <= 220 - 44
+    (band,) = (e for e in parsed(lines([Series("seen", few)], "n")).iter(f"{SVG}path")
+               if e.attrib["class"] == "band")  # fmt: skip
+    across = [float(pair.split()[0]) for pair in band.attrib["d"][1:-1].split("L")]
+    assert max(across) - min(across) == 4  # the interval of a lone point is a bar that can be seen
 
 
 def test_a_chart_of_an_interval_and_names_that_are_markup() -> None:

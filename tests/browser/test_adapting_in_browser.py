@@ -102,9 +102,31 @@ def test_labels_adapt_what_is_proposed_and_nothing_moves(abroad, look) -> None:
 def test_the_overview_tells_and_an_owner_adapts_at_once(abroad, look) -> None:
     seen = look(f"{abroad.address.rstrip('/')}/overview", width=390)
     row = seen.page.locator('[data-dataset="new"]')
-    assert "vote of the nearest" in row.inner_text()
     seen.page.evaluate(WATCH_SHIFTS)
     row.get_by_role("button", name="Adapt now").click()
     seen.wait_for('[data-dataset="new"] [data-says="rests"]', "read as a whole")
     seen.page.wait_for_timeout(700)
     assert seen.page.evaluate("window.shifted") == []
+
+
+def test_the_overview_says_how_far_to_trust_and_an_owner_declares_classes(abroad, look) -> None:
+    seen = look(f"{abroad.address.rstrip('/')}/overview", width=1024)
+    page = seen.page
+    page.evaluate(WATCH_SHIFTS)
+    assert page.get_by_role("region", name="How far to trust the answers on new").count() == 1
+    seen.wait_for("#trust-words", "Expected accuracy about")
+    page.wait_for_timeout(700)
+    assert page.evaluate("window.shifted") == []
+    assert seen.text("#trust-declared") == "Any class may be answered there."
+    page.locator(".trust-classes summary").click()
+    for name in ("Neutrophil", "Lymphocyte"):
+        page.get_by_role("checkbox", name=name).check()
+    page.get_by_role("button", name="Keep these classes").click()
+    seen.wait_for(
+        "#trust-declared", "Only these classes are answered there: Neutrophil, Lymphocyte"
+    )
+    page.reload()
+    assert "Neutrophil, Lymphocyte" in seen.text("#trust-declared")
+    page.locator(".trust-classes summary").click()
+    assert page.get_by_role("checkbox", name="Neutrophil").is_checked()
+    assert not page.get_by_role("checkbox", name="Eosinophil").is_checked()

@@ -146,11 +146,18 @@ def test_a_cell_is_shown_when_it_is_pointed_at(at_map) -> None:
 def test_clusters_are_made_named_grown_and_undone(annotator, look) -> None:
     seen = look(annotator.address + "clusters")
     page = seen.page
+    field = page.get_by_role("spinbutton", name="Cells in a cluster")
+    assert field.get_attribute("id") == "make-size"
+    page.select_option("#make-method", "density")
+    assert seen.text("#size-label") == "Cells in a cluster, at least"
+    assert "many are much larger" in seen.text("#size-means")
     page.select_option("#make-method", "centres")
+    assert seen.text("#size-label") == "Cells in a cluster, about"
     page.fill("#make-size", "4")
     page.click("#make button")
     page.wait_for_selector(".cluster-card")
     count = page.locator(".cluster-card").count()
+    assert seen.text("#summary").startswith(f"{count} clusters · 0 named")
     page.click(".cluster-card a >> nth=0")
     seen.wait_for("#one-head", "cells")
     page.wait_for_selector("#candidates .tile")
@@ -159,6 +166,7 @@ def test_clusters_are_made_named_grown_and_undone(annotator, look) -> None:
     page.select_option("#one-class", "platelet")
     page.click("#name-form button[type=submit], #name-form button:not([type])")
     seen.wait_for("#one-said", "Kept")
+    seen.wait_for("#summary", f"{count} clusters · 1 named")
     page.locator("#candidates").focus()
     page.keyboard.press("Escape")
     page.keyboard.press("Space")
@@ -167,6 +175,11 @@ def test_clusters_are_made_named_grown_and_undone(annotator, look) -> None:
     assert int(seen.text("#one-head").split()[-2]) == size + 1
     page.click("#undo-one")
     seen.wait_for("#one-head", f"{size} cells")
+    page.click("#split")
+    seen.wait_for("#one-said", "Split into clusters")
+    seen.wait_for("#summary", f"{count + 1} clusters · 1 named")
+    page.click("#undo-one")
+    seen.wait_for("#summary", f"{count} clusters · 1 named")
     page.click("#to-list")
     seen.wait_for(".cluster-card", "mine")
     assert page.locator(".cluster-card").count() <= count
@@ -208,9 +221,11 @@ def test_clusters_are_named_and_walked_through_by_keys(annotator, look) -> None:
     assert page.evaluate("location.hash") == first
     page.locator("#one-head").focus()
     for _ in range(last):
-        before = page.evaluate("location.hash")
+        before = seen.text("#one-head")
         page.keyboard.press(".")
-        page.wait_for_url(lambda url, before=before: not url.endswith(before))
+        page.wait_for_function(
+            "before => document.querySelector('#one-head').textContent !== before", arg=before
+        )
     page.keyboard.press(".")
     seen.wait_for("#one-said", "last cluster")
 
@@ -258,6 +273,28 @@ def test_search_by_words_and_likeness_saved_and_opened(annotator, look) -> None:
     seen.wait_for("#saved", "like the first")
     page.locator(".found-cell input").nth(0).uncheck()
     assert sheet_of(seen)["total"] == 13
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768)])
+@pytest.mark.parametrize("locale", ["en-GB", "es-ES"])
+def test_results_of_a_search_are_in_sight(shown, look, width, height, locale) -> None:
+    """The first row whole, with the links that go on from it, without scrolling."""
+    address = shown.address + "search?more=31&less=32&dataset=new"
+    page = look(address, width=width, height=height, locale=locale).page
+    for link in page.locator(".found-cell >> nth=0 >> a.chip").all():
+        box = link.bounding_box()
+        assert box["y"] + box["height"] <= height
+    assert page.locator("#open-sheet").bounding_box()["y"] < 0.6 * height
+
+
+def test_a_condition_that_is_folded_away_is_shown_where_it_is_set(shown, look) -> None:
+    page = look(shown.address + "search?dataset=new").page
+    assert not page.locator("#patient").is_visible()
+    page.locator(".search-more summary").click()
+    page.fill("#slide", "slide 1")
+    page.click(".search-go button")
+    page.wait_for_url("**slide=slide**")
+    assert page.locator("#slide").is_visible()
 
 
 DROP = """([name, type]) => {

@@ -11,8 +11,10 @@ const named = (item) =>
   text("Cell {id}, {class}", { id: item.id, class: item.present?.name ?? text("no label") });
 
 export class ClusterView {
-  constructor(classes, attempt, nameOf) {
+  /** `changed()`: called after each step, for the counts above and the list behind. */
+  constructor(classes, attempt, nameOf, changed) {
     this.nameOf = nameOf;
+    this.changed = changed;
     byId("one-class").replaceChildren(
       make("option", { value: "", text: text("not said") }),
       ...classes.filter((node) => node.parent).map((node) =>
@@ -81,7 +83,7 @@ export class ClusterView {
       name: byId("one-name").value.trim() || null,
       class: byId("one-class").value || null,
     });
-    await this.refresh();
+    await Promise.all([this.refresh(), this.changed()]);
     this.said(text("Kept."));
   }
 
@@ -89,7 +91,7 @@ export class ClusterView {
     const { parts } = await post(`/explore/clusters/${this.id}/split`, {
       parts: Number(byId("parts").value),
     });
-    await this.refresh();
+    await Promise.all([this.refresh(), this.changed()]);
     this.said(text("Split into clusters of {sizes} cells.", {
       sizes: parts.map((part) => part.size).join(", "),
     }));
@@ -98,7 +100,7 @@ export class ClusterView {
   async takeOut() {
     const cells = [...this.members.selected];
     await post(`/explore/clusters/${this.id}/take_out`, { cells });
-    await this.refresh();
+    await Promise.all([this.refresh(), this.changed()]);
     this.said(plural("{n} cell taken out.", "{n} cells taken out.", cells.length));
   }
 
@@ -111,7 +113,7 @@ export class ClusterView {
       refused,
       from: Object.fromEntries(accepted.map((id) => [id, this.from[id] ?? null])),
     });
-    await this.refresh();
+    await Promise.all([this.refresh(), this.changed()]);
     this.said(
       plural("{n} cell taken in", "{n} cells taken in", accepted.length) + ", " +
         plural("{n} refused.", "{n} refused.", refused.length));

@@ -106,6 +106,16 @@ function followMaking() {
   });
 }
 
+/** The size is a least for one method and a mean for the other: the field says which. */
+function tellSize() {
+  const [chosen] = byId("make-method").selectedOptions;
+  byId("size-label").textContent = chosen.dataset.label;
+  byId("size-means").textContent = chosen.dataset.means;
+}
+
+byId("make-method").addEventListener("change", tellSize);
+tellSize();
+
 byId("make").addEventListener("submit", (event) => {
   event.preventDefault();
   attempt(async () => {
@@ -139,7 +149,7 @@ for (const id of ["undo", "undo-one"]) {
 
 // Which view is open -----------------------------------------------------------------------------------
 
-const one = new ClusterView(start.classes, attempt, nameOf);
+const one = new ClusterView(start.classes, attempt, nameOf, refresh);
 const spread = new SpreadView(start.spread, attempt);
 
 new ClusterKeys({

@@ -13,6 +13,7 @@ from retrieval.folder import Space
 from retrieval.laboratory import Fresh, Room, hold
 from retrieval.laboratory.known import KnownCells, described_cells, described_of, evenly
 from retrieval.laboratory.room import OwnCells
+from retrieval.laboratory.trusting import trust_dataset
 
 MODEL = "fedcba9876543210"
 CLASSES = ("neutrophil", "lymphocyte", "monocyte")
@@ -140,6 +141,22 @@ def test_evenly_takes_so_many_of_each_group() -> None:
     assert Counter(groups[row] for row in rows) == {"a": 5, "b": 3, "c": 5}
     assert rows.tolist() == sorted(set(rows.tolist()))
     assert len(evenly([], 5, seed=1)) == 0
+
+
+def test_how_far_to_trust_it_is_held_as_the_room_judges(filled: Atlas) -> None:
+    for labels in (9, 29):
+        cells = new_cells(filled)[9:labels]
+        kinds = [CLASSES[cell % len(CLASSES) - 1] for cell in cells]
+        filled.add_labels(
+            [NewLabel(cell, kind, "ann", "single") for cell, kind in zip(cells, kinds, strict=True)]
+        )
+        trust = hold(filled, MODEL, "new").trust
+        report = trust_dataset(filled, MODEL, ABOUT, "new")
+        judged = report.answered.judgement
+        assert (trust.cells, trust.labels) == (NEW, labels)
+        assert (trust.alarm, trust.expected) == (judged.alarm, judged.expected)
+        assert (trust.right, trust.interval) == (report.right, report.interval)
+        assert (trust.right is None) == (labels < 20)
 
 
 def test_the_log_keeps_every_adaptation_once(filled: Atlas) -> None:

@@ -55,3 +55,12 @@ def test_the_gap_at_home_joins_in_for_a_folder(bench):
     line, both = expect_accuracy(p).accuracy, expect_accuracy(p, gap=0.02).accuracy
     assert both == pytest.approx((line + p.max(axis=1).mean() + 0.02) / 2)
     assert expect_accuracy(p, single=True, gap=0.02) == expect_accuracy(p, single=True)
+
+
+def test_the_next_goal_is_clearly_above_and_within_reach() -> None:
+    assert Expectation(0.79, 0.6, 0.9, 0.5, 100).next_goal() == (
+        0.9,
+        Expectation(0.79, 0.6, 0.9, 0.5, 100).labels_for(0.9),
+    )
+    assert Expectation(0.89, 0.8, 0.95, 0.7, 100).next_goal()[0] == 0.95
+    assert Expectation(0.96, 0.9, 0.99, 0.9, 100).next_goal() is None
