@@ -21,7 +21,7 @@ from annotator.fields import (
     whole_number,
 )
 from annotator.language import gettext as _
-from annotator.offering import ahead, answered_shown, check_may_label, conditions
+from annotator.offering import ahead, answered_shown, check_may_label, conditions, elsewhere
 from annotator.problems import BadRequestError, LabelConflictError, NotSignedInError
 from annotator.queue import ORDERS
 from annotator.security import csrf_token
@@ -86,7 +86,13 @@ def next_document(of: Reader, without: tuple[int, ...] = ()) -> dict[str, Any]:
     """The next cell of a queue, what comes after it, and the progress."""
     cells = ahead(desk(), of, 1 + AHEAD, without)
     cell = cell_document(desk(), cells[0]) if cells else None
-    return {"cell": cell, "ahead": brief(desk(), cells[1:]), "progress": progress(of)}
+    others = None if cells else elsewhere(desk(), of)
+    return {
+        "cell": cell,
+        "ahead": brief(desk(), cells[1:]),
+        "progress": progress(of),
+        "elsewhere": vars(others) if others is not None and others.cells else None,
+    }
 
 
 def done(action: Action, status: int = 200, **more: Any) -> tuple[Response, int]:
@@ -255,7 +261,8 @@ def flag(cell_id: int) -> tuple[Response, int]:
 def undo() -> tuple[Response, int]:
     """Take back the last thing done; the answer shows the cell it was done to."""
     action = reader().undo()
-    return done(action, cell=cell_document(desk(), action.cell_id))
+    stays = reader().split_stays
+    return done(action, cell=cell_document(desk(), action.cell_id), split_stays=stays)
 
 
 @api.post("/redo")

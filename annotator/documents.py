@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from annotator.adapting.telling import resting
+from annotator.class_names import class_name
 from annotator.keys import direct_key
 from annotator.offering import offers, versions
 from annotator.pictures import picture_names
@@ -26,9 +27,10 @@ Document = dict[str, Any]
 
 def class_document(taxonomy: Taxonomy, node: Node) -> Document:
     """One class: names, colour, keys, parent and the codes right below it."""
+    name = class_name(node)
     return {
         "code": node.code,
-        "name": node.name,
+        "name": name,
         "short": node.short,
         "level": node.level,
         "parent": node.parent,
@@ -36,9 +38,10 @@ def class_document(taxonomy: Taxonomy, node: Node) -> Document:
         "key": node.key,
         "direct_key": direct_key(node),
         "ontology": node.ontology,
-        "aliases": list(node.aliases),
+        # The taxonomy's own name is found by typing in every language.
+        "aliases": [*node.aliases, *([] if name == node.name else [node.name])],
         "children": [child.code for child in taxonomy.children(node.code)],
-        "path": [above.name for above in reversed(taxonomy.ancestors(node.code))],
+        "path": [class_name(above) for above in reversed(taxonomy.ancestors(node.code))],
     }
 
 
@@ -47,7 +50,7 @@ def named(taxonomy: Taxonomy, code: str | None) -> Document | None:
     if code is None:
         return None
     node = taxonomy.node(code)
-    return {"code": node.code, "name": node.name, "short": node.short}
+    return {"code": node.code, "name": class_name(node), "short": node.short}
 
 
 def label_document(
@@ -119,7 +122,7 @@ def proposal_document(desk: Desk, cell_id: int, proposal: Proposal) -> Document:
     node = taxonomy.node(proposal.class_code)
     record = desk.adapting.record(proposal.adaptation)
     voted = votes(proposal, taxonomy)
-    wider = taxonomy.node(proposal.backed_off_to).name if proposal.backed_off_to else None
+    wider = class_name(taxonomy.node(proposal.backed_off_to)) if proposal.backed_off_to else None
     cells = desk.atlas.cells_by_id([evidence.cell_id for evidence in proposal.evidence])
     ordered = sorted(proposal.probabilities.items(), key=lambda item: -item[1])
     return {
@@ -139,10 +142,10 @@ def proposal_document(desk: Desk, cell_id: int, proposal: Proposal) -> Document:
         "model": desk.proposals.model_id,
         "rests": resting(record),
         "words": {
-            "decision": say_decision(proposal, node.name, wider),
+            "decision": say_decision(proposal, class_name(node), wider),
             "novelty": say_novelty(proposal),
             "prediction_set": say_set(
-                proposal, [taxonomy.node(code).name for code in proposal.prediction_set]
+                proposal, [class_name(taxonomy.node(code)) for code in proposal.prediction_set]
             ),
             "votes": say_votes(proposal, voted, record, taxonomy),
         },

@@ -17,7 +17,10 @@ from typing import Any
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from annotator.language import gettext as _
+from annotator.language import mark
 from annotator.problems import AnnotatorError, TooManyAttemptsError
+from annotator.rewording import reworded
 from index.clustering import StaleClusterError, UnknownClusterError
 from index.errors import (
     AccountError,
@@ -56,20 +59,31 @@ STATUS: dict[type[CellKinError], HTTPStatus] = {
 
 # What to say of the failures that the web framework finds by itself.
 HTTP_WORDS = {
-    400: ("the request could not be read", "see docs/api.md for what this route takes"),
-    404: ("there is nothing at {path}", "start from the annotator's first page"),
+    400: (mark("the request could not be read"), mark("see docs/api.md for what this route takes")),
+    404: (mark("there is nothing at {path}"), mark("start from the annotator's first page")),
     405: (
-        "{method} is not possible at {path}, possible is {allowed}",
-        "use one of the methods named, see docs/api.md",
+        mark("{method} is not possible at {path}, possible is {allowed}"),
+        mark("use one of the methods named, see docs/api.md"),
     ),
     413: (
-        "what was sent is larger than the {limit} that are accepted",
-        "split the file, or use 'cellkin import'",
+        mark("what was sent is larger than the {limit} that are accepted"),
+        mark("split the file, or use 'cellkin import'"),
     ),
     415: (
-        "the body is not JSON",
-        "send JSON with the header 'Content-Type: application/json'",
+        mark("the body is not JSON"),
+        mark("send JSON with the header 'Content-Type: application/json'"),
     ),
+}
+
+
+# The heading of a page that says what went wrong.
+PHRASES = {
+    400: mark("Bad Request"),
+    401: mark("Unauthorized"),
+    403: mark("Forbidden"),
+    404: mark("Not Found"),
+    409: mark("Conflict"),
+    500: mark("Internal Server Error"),
 }
 
 
@@ -95,7 +109,7 @@ def answer(
     """The failure as JSON below ``/api``, with ``more`` beside it, else as a page."""
     if request.path.startswith("/api/") or request.path == "/api":
         return jsonify(error={"type": kind, "message": message, "remedy": remedy}, **more), status
-    phrase = HTTPStatus(status).phrase
+    phrase = _(PHRASES.get(status, HTTPStatus(status).phrase))
     return (
         render_template("error.html", status=status, phrase=phrase, message=message, remedy=remedy),
         status,
@@ -104,7 +118,8 @@ def answer(
 
 def _on_purpose(error: CellKinError) -> tuple[Response | str, int]:
     more = error.more if isinstance(error, AnnotatorError) else {}
-    body, status = answer(status_of(error), error_type(error), error.message, error.remedy, **more)
+    message, remedy = reworded(error)
+    body, status = answer(status_of(error), error_type(error), message, remedy, **more)
     if isinstance(error, TooManyAttemptsError):
         response = make_response(body, status)
         response.headers["Retry-After"] = str(error.wait)
@@ -119,14 +134,15 @@ def _by_framework(error: HTTPException) -> tuple[Response | str, int] | HTTPExce
     allowed = sorted(getattr(error, "valid_methods", None) or ())
     if code in HTTP_WORDS:
         words, remedy = HTTP_WORDS[code]
-        words = words.format(
+        remedy = _(remedy)
+        words = _(words).format(
             path=request.path,
             method=request.method,
             allowed=", ".join(allowed) or "none",
             limit=f"{(request.max_content_length or 0) / 1048576:g} MiB",
         )
     else:
-        words, remedy = error.name.lower(), "see docs/api.md"
+        words, remedy = error.name.lower(), _("see docs/api.md")
     kind = re.sub(r"[^a-z]+", "_", HTTPStatus(code).phrase.lower()).strip("_")
     body, status = answer(code, kind, words, remedy)
     if allowed and isinstance(body, Response):
@@ -139,8 +155,8 @@ def _unexpected(error: Exception) -> tuple[Response | str, int]:
     return answer(
         500,
         "internal",
-        f"internal error: {type(error).__name__}",
-        "labels shown as saved are saved; the server's log says where it happened, report it",
+        _("internal error: %(kind)s", kind=type(error).__name__),
+        _("labels shown as saved are saved; the server's log says where it happened, report it"),
     )
 
 

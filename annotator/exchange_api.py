@@ -16,6 +16,7 @@ from annotator.documents import named
 from annotator.exchange import ImportReport, log_csv, present_csv
 from annotator.exchange.formats import FORMATS
 from annotator.exchange.running import export, known_format, packed, read_labels
+from annotator.exchange.taking import contradicting
 from annotator.fields import choice, optional_text
 from annotator.language import gettext as _
 from annotator.problems import BadRequestError
@@ -124,7 +125,10 @@ def _read(upload: FileStorage, source: str, form: str | None) -> ImportReport:
 
 def _document(report: ImportReport, source: str, preview: bool) -> dict[str, object]:
     taxonomy = desk().atlas.taxonomy
-    sample = report.labels[:SAMPLE]
+    against = {id(label) for label in contradicting(desk().exported, report)} if preview else set()
+    # What contradicts is what is to be looked at: it stands first.
+    sample = sorted(report.labels, key=lambda label: id(label) not in against)[:SAMPLE]
+    present = desk().exported.present_of([label.cell_id for label in sample])
     cells = desk().atlas.cells_by_id([label.cell_id for label in sample])
     return {
         "source": source,
@@ -132,6 +136,7 @@ def _document(report: ImportReport, source: str, preview: bool) -> dict[str, obj
         "rows": report.rows,
         "labels": len(report.labels),
         "same": report.same,
+        "contradicting": report.contradicting,
         "passed_over": report.passed,
         "reasons": [
             {"line": line, "row": what, "reason": why} for line, what, why in report.passed_over
@@ -146,6 +151,8 @@ def _document(report: ImportReport, source: str, preview: bool) -> dict[str, obj
                 "file": cells[label.cell_id].file,
                 "dataset": cells[label.cell_id].dataset,
                 "class": named(taxonomy, label.class_code),
+                "present": named(taxonomy, present.get(label.cell_id)),
+                "contradicts": id(label) in against,
                 "author": label.author,
             }
             for label in sample

@@ -18,7 +18,16 @@ from annotator.problems import NotAssignedError
 from annotator.proposals import Reason
 from annotator.viewer import Person, viewer
 from index.facts import AFTER_OWN, BLIND, WITH_PROPOSAL, LabelFacts, cell_versions
-from index.work import answered_by, held_by_others, lease, may_label, waiting_among
+from index.records import CellFilter
+from index.work import (
+    answered_by,
+    held_by_others,
+    lease,
+    may_label,
+    on_other_screens,
+    waiting,
+    waiting_among,
+)
 
 if TYPE_CHECKING:
     from annotator.desk import Desk
@@ -107,7 +116,41 @@ def ahead(desk: Desk, reader: Reader, n: int, without: Iterable[int] = ()) -> li
     return [check, *(cell for cell in cells if cell != check)][:n]
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """Cells that would come next, were they not on other readers' screens, and the ``seconds``
+    after which the last of them is given to others if nobody answers it."""
+
+    cells: int
+    seconds: float
+
+
+def elsewhere(desk: Desk, reader: Reader) -> Elsewhere:
+    """What the others of the team hold of the cells of ``reader``'s queue."""
+    person = viewer()
+    if person is None or not person.account:
+        return Elsewhere(0, 0.0)
+    return Elsewhere(*on_other_screens(desk.whole, reader.author, _limit(reader)))
+
+
+def _limit(reader: Reader) -> CellFilter:
+    dataset = reader.queue.dataset
+    return CellFilter(datasets=(dataset,) if dataset else ())
+
+
 def _leased(desk: Desk, reader: Reader, n: int, hidden: set[int]) -> list[int]:
+    found = _lease_next(desk, reader, n, hidden)
+    if found:
+        return found
+    # What others held when the queue was ranked, and gave back since, is not in its ranking.
+    back = {int(cell) for cell in waiting(desk.whole, reader.author, _limit(reader))} - hidden
+    if not waiting_among(desk.whole, reader.author, back):
+        return []
+    reader.queue.restart()
+    return _lease_next(desk, reader, n, hidden)
+
+
+def _lease_next(desk: Desk, reader: Reader, n: int, hidden: set[int]) -> list[int]:
     found: list[int] = []
     passed = set(hidden)
     while len(found) < n:

@@ -9,8 +9,9 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from annotator.adapting.telling import all_documents
 from annotator.adapting.trusting import chosen, declarable, trust_document
-from annotator.api import author, desk, next_document, reader
+from annotator.api import author, desk, next_document, person, reader
 from annotator.browse import authors, browse, overview
+from annotator.class_names import name_shown
 from annotator.documents import cell_document, class_document
 from annotator.exchange.formats import FORMATS
 from annotator.fields import STATES, page_filter, whole_number
@@ -59,6 +60,12 @@ def percent(value: float) -> str:
     return f"{shown} %"
 
 
+@pages.app_template_filter("class_name")
+def class_name(name: str) -> str:
+    """The name of a class, worked out where no reader was known, in the reader's language."""
+    return name_shown(name)
+
+
 @pages.app_template_filter("thousands")
 def thousands(value: int) -> str:
     """12345 as 12 345, with narrow spaces that do not break."""
@@ -88,6 +95,7 @@ def label() -> str:
             "commands": [vars(command) for command in COMMANDS],
             "model": viewed_by(desk().whole),
             "pixel_sizes": pixel_sizes_of(desk().whole),
+            "sets_scale": person().reviews,
         },
         notices=desk().notices(),
         commands=COMMANDS,

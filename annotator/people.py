@@ -19,7 +19,7 @@ from annotator.viewer import viewer
 from annotator.work import UNITS
 from index import accounts as kept
 from index.errors import AccountError
-from index.work import all_assignments, end
+from index.work import all_assignments, end, has_work, read_count
 
 people = Blueprint("people", __name__)
 
@@ -131,7 +131,9 @@ def _account(**more: Any) -> str:
         "people_account.html",
         who=who,
         vigilance=desk().checks.vigilance(who.name),
-        progress=desk().counts(None),
+        # Of work shared out how much is done; of a pool, which is everybody's, what one has read.
+        progress=desk().counts(None) if has_work(desk().whole, who.name) else None,
+        read=read_count(desk().whole, who.name),
         tokens=kept.tokens_of(desk().whole, who.name) if who.account else [],
         accounts_on=desk().config.accounts,
         **more,

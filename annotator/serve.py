@@ -17,8 +17,8 @@ from annotator.problems import AddressError, PortInUseError
 
 THREADS = 8
 
-# (the address pages are at, warning or None)
-Announce = Callable[[str, str | None], None]
+# (the address pages are at, warning or None, whether everybody signs in)
+Announce = Callable[[str, str | None, bool], None]
 
 
 def warning_for(config: AnnotatorConfig) -> str | None:
@@ -110,7 +110,9 @@ def _bad_address(config: AnnotatorConfig, reason: str) -> AddressError:
     )
 
 
-def serve(config: AnnotatorConfig, announce: Announce, invite: Announce | None = None) -> None:
+def serve(
+    config: AnnotatorConfig, announce: Announce, invite: Callable[[str], None] | None = None
+) -> None:
     """Serve until interrupted; ``announce`` is told the address once it answers there.
 
     With accounts and without an owner yet, ``invite`` is told the address by which the first
@@ -122,11 +124,11 @@ def serve(config: AnnotatorConfig, announce: Announce, invite: Announce | None =
     try:
         server, address = make_server(config, app)
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        announce(address, warning_for(desk.config))
+        announce(address, warning_for(desk.config), bool(desk.config.accounts))
         if desk.config.accounts and invite is not None:
             path = invite_first(desk.whole, config.author)
             if path is not None:
-                invite(address.rstrip("/") + path, None)
+                invite(address.rstrip("/") + path)
         try:
             server.run()
         finally:

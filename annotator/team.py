@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from annotator.checks import Vigilance
+from annotator.class_names import class_name
 from annotator.fields import whole_number
 from annotator.language import mark
 from annotator.problems import BadRequestError
@@ -130,7 +131,7 @@ def gold_counts(desk: Desk) -> list[tuple[str, int]]:
     """How many known-answer cells there are of each class, by the class's name."""
     taxonomy = desk.whole.taxonomy
     counted = Counter(gold_answers(desk.whole).values())
-    return sorted((taxonomy.node(code).name, count) for code, count in counted.items())
+    return sorted((class_name(taxonomy.node(code)), count) for code, count in counted.items())
 
 
 def choose_gold(desk: Desk, given: Mapping[str, str], author: str) -> int:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from annotator.class_names import class_name
 from annotator.language import gettext as _
 from annotator.language import mark
 
@@ -142,9 +143,9 @@ def say_votes(
     if record is None or not votes or votes[0].class_code == proposal.class_code:
         return ""
     said = {
-        "theirs": taxonomy.node(votes[0].class_code).name.lower(),
+        "theirs": class_name(taxonomy.node(votes[0].class_code)).lower(),
         "weight": f"{round(100 * votes[0].share)} %",
-        "name": taxonomy.node(proposal.class_code).name.lower(),
+        "name": class_name(taxonomy.node(proposal.class_code)).lower(),
     }
     if record.labels:
         return _(

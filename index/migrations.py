@@ -18,6 +18,7 @@ from index.moment import now
 from index.people_tables import MIGRATION as _ACCOUNTS
 from index.review_tables import MIGRATION as _REVIEW
 from index.sheet_tables import ADAPTED as _SHEETS_ADAPTED
+from index.sheet_tables import KEPT_WHEN_UNDONE as _SHEETS_UNDONE
 from index.sheet_tables import MIGRATION as _SHEETS
 from index.sheet_tables import PLANTED as _PLANTED
 
@@ -134,6 +135,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0012_adaptations", _ADAPTATIONS),
     ("0013_sheets_adapted", _SHEETS_ADAPTED),
     ("0014_asked_by", _ASKED_BY),
+    ("0015_sheets_undone", _SHEETS_UNDONE),
 )
 
 

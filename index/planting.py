@@ -6,10 +6,10 @@ from sqlalchemy import func, select
 
 from index.part import Part
 from index.people_tables import checks
-from index.sheet_records import ACCEPTED, OPEN, UNDONE
+from index.sheet_records import ACCEPTED, OPEN
 from index.sheet_tables import batches, members
 
-_MET = batches.c.state.in_((OPEN, ACCEPTED, UNDONE))  # neither put away nor split
+_MET = batches.c.state.in_((OPEN, ACCEPTED))  # neither put away nor split
 
 
 def met_by(atlas: Part, reader: str) -> set[int]:

@@ -182,11 +182,16 @@ def read_by_several(atlas: Part) -> list[int]:
 
 def skip(atlas: Part, author: str, cell_id: int) -> None:
     """Remember that ``author`` has put a cell behind all others."""
-    row = {"author": author, "cell_id": int(cell_id), "time": now()}
     with atlas.database.write() as connection:
-        connection.execute(
-            upsert(skipped).values(**row).on_conflict_do_update(set_={"time": row["time"]})
-        )
+        put_behind(connection, author, cell_id)
+
+
+def put_behind(connection: Connection, author: str, cell_id: int) -> None:
+    """``skip`` within the caller's transaction."""
+    row = {"author": author, "cell_id": int(cell_id), "time": now()}
+    connection.execute(
+        upsert(skipped).values(**row).on_conflict_do_update(set_={"time": row["time"]})
+    )
 
 
 def unskip(atlas: Part, author: str, cell_id: int) -> None:

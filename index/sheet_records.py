@@ -8,11 +8,9 @@ from index.errors import CellKinError
 
 OPEN, ACCEPTED, SPLIT, UNDONE, DROPPED = "open", "accepted", "split", "undone", "dropped"
 SHOWN, FOLDED = "shown", "folded"
-PASSED, FAILED, KEPT, CORRECTED, TAKEN_OUT, LEFT = (
-    "passed", "failed", "kept", "corrected", "taken_out", "left"
-)  # fmt: skip
-
-GIVEN = (KEPT, CORRECTED)  # the verdicts by which accepting gave a label
+PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+KEPT, CORRECTED, TAKEN_OUT, MOVED, LEFT = "kept", "corrected", "taken_out", "moved", "left"
+OUT = ""  # the draft of a cell that is taken out without a class
 
 
 class SheetError(CellKinError):
@@ -26,11 +24,14 @@ class SheetCell:
     ``part`` is shown or folded (not displayed unless asked for), ``checked`` whether it is shown
     singly before the sheet counts, ``sure`` whether the proposal was sure of it, ``probability``
     (0 to 1) that of the sheet's class. ``verdict`` is what became of it, None while open: passed
-    or failed (checked singly), kept, corrected (another class), taken_out (no label), left (it had
-    a label from elsewhere when the sheet was accepted). ``label_id`` is the newest entry of the log
-    by which the sheet spoke on the cell: its label, or the undo of that by ``undo``. ``planted`` is
-    the known class of a cell that is there to see whether it is noticed; it never gets a label, and
-    is taken_out (noticed) or left.
+    or failed (checked singly), skipped (a check without an answer), kept, corrected (another
+    class), taken_out (no label), moved (taken out by the program, which proposed another class by
+    then), left (it had a label from elsewhere when the sheet was accepted). ``label_id`` is the
+    newest entry of the log by which the sheet spoke on the cell: its label, or the undo of that.
+    ``planted`` is the known class of a cell that is there to see whether it is noticed; it never
+    gets a label, and is taken_out (noticed) or left. ``draft`` is what the reader gave the cell: a
+    class, OUT, or None where it was left ticked; ``was`` the verdict of an acceptance that was
+    taken back, None otherwise.
     """
 
     cell_id: int
@@ -41,6 +42,15 @@ class SheetCell:
     verdict: str | None = None
     label_id: int | None = None
     planted: str | None = None
+    was: str | None = None
+    draft: str | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether accepting the sheet gave the cell a label."""
+        return (self.verdict or self.was) in (KEPT, CORRECTED) or (
+            (self.verdict or self.was) == MOVED and self.label_id is not None
+        )
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,9 @@ class Sheet:
     ``target`` is the precision asked of accepted sheets, ``confidence`` how sure the bound is,
     ``catch_rate`` the share of foreign cells that the reader was taken to notice at a glance.
     ``adaptation_id`` is the entry in the log of adaptations of the one that had a part in the
-    proposals, None where neighbours alone made them.
+    proposals, None where neighbours alone made them. ``wanted`` is when the reader last asked for
+    this very sheet, ``selection_id`` the selection that it was made of. ``said``: its class is the
+    word of a reader, whatever is proposed.
     """
 
     class_code: str
@@ -67,6 +79,9 @@ class Sheet:
     made: str = ""
     decided: str | None = None
     adaptation_id: int | None = None
+    wanted: str | None = None
+    selection_id: str | None = None
+    said: bool = False
 
     @property
     def waiting(self) -> tuple[int, ...]:

@@ -32,6 +32,32 @@ MIGRATION = (
 PLANTED = ("ALTER TABLE sheet_cells ADD COLUMN planted TEXT REFERENCES classes(code)",)
 # The adaptation by which the cells of a sheet are proposed as its class.
 ADAPTED = ("ALTER TABLE sheet_batches ADD COLUMN adaptation_id INTEGER REFERENCES adaptations(id)",)
+# What of a sheet is kept when its acceptance is taken back, and what brings a sheet to the front.
+# `was` is the verdict that was taken back, `draft` what the reader gave the cell: a class, or ''
+# for out; `wanted` when a reader asked for this very sheet, `said` whether
+# its class is the word of a reader. Two verdicts are new: a check that was
+# skipped, and a cell that the program took out, so the table is made anew.
+KEPT_WHEN_UNDONE = (
+    """CREATE TABLE sheet_cells_new (
+        sheet_id INTEGER NOT NULL REFERENCES sheet_batches(id),
+        cell_id INTEGER NOT NULL REFERENCES cells(id), position INTEGER NOT NULL,
+        part TEXT NOT NULL CHECK (part IN ('shown', 'folded')), checked BOOLEAN NOT NULL,
+        sure BOOLEAN NOT NULL, probability REAL NOT NULL CHECK (probability BETWEEN 0 AND 1),
+        verdict TEXT CHECK (verdict IN ('passed', 'failed', 'skipped', 'kept', 'corrected',
+            'taken_out', 'moved', 'left')),
+        label_id INTEGER REFERENCES labels(id), planted TEXT REFERENCES classes(code),
+        was TEXT, draft TEXT, PRIMARY KEY (sheet_id, cell_id)) WITHOUT ROWID""",
+    """INSERT INTO sheet_cells_new (sheet_id, cell_id, position, part, checked, sure, probability,
+            verdict, label_id, planted)
+        SELECT sheet_id, cell_id, position, part, checked, sure, probability, verdict, label_id,
+            planted FROM sheet_cells""",
+    "DROP TABLE sheet_cells",
+    "ALTER TABLE sheet_cells_new RENAME TO sheet_cells",
+    "CREATE INDEX sheet_cells_cell ON sheet_cells (cell_id)",
+    "ALTER TABLE sheet_batches ADD COLUMN wanted TEXT",
+    "ALTER TABLE sheet_batches ADD COLUMN said BOOLEAN NOT NULL DEFAULT 0",
+    "ALTER TABLE sheet_batches ADD COLUMN selection_id TEXT REFERENCES explore_selections(id)",
+)
 
 batches = Table(
     "sheet_batches",
@@ -49,6 +75,9 @@ batches = Table(
     Column("made", Text),
     Column("decided", Text),
     Column("adaptation_id", Integer, ForeignKey("adaptations.id")),
+    Column("wanted", Text),
+    Column("said", Boolean),
+    Column("selection_id", Text, ForeignKey("explore_selections.id")),
 )
 members = Table(
     "sheet_cells",
@@ -63,4 +92,6 @@ members = Table(
     Column("verdict", Text),
     Column("label_id", Integer, ForeignKey("labels.id")),
     Column("planted", Text, ForeignKey("classes.code")),
+    Column("was", Text),
+    Column("draft", Text),
 )

@@ -210,6 +210,19 @@ def answered_by(atlas: Part, reader: str, cell_ids: Iterable[int]) -> set[int]:
         return set(connection.execute(query).scalars())
 
 
+def read_count(atlas: Part, reader: str) -> int:
+    """How many cells ``reader`` has read: a label by the reader stands; imports do not count."""
+    given = select(labels.c.cell_id).where(
+        labels.c.author == reader, labels.c.how.not_in(("undo", "imported"))
+    )
+    undone = select(labels.c.retracts).where(labels.c.retracts.is_not(None))
+    with atlas.database.read() as connection:
+        query = select(func.count()).select_from(
+            given.where(labels.c.id.not_in(undone)).distinct().subquery()
+        )
+        return int(connection.execute(query).scalar_one())
+
+
 def _ids(rows: list[tuple[Any, ...]]) -> np.ndarray:
     return np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows)))
 
@@ -338,6 +351,32 @@ def held_by_others(atlas: Part, reader: str) -> set[int]:
     query = select(leases.c.cell_id).where(leases.c.reader != reader, leases.c.until > time.time())
     with atlas.database.read() as connection:
         return set(connection.execute(query).scalars())
+
+
+def on_other_screens(
+    atlas: Part, reader: str, filter: CellFilter | None = None
+) -> tuple[int, float]:
+    """How many cells within ``filter`` would wait for ``reader``, did others not hold them now,
+    and the seconds until the last of them comes back (0 without one)."""
+    with atlas.database.read() as connection:
+        if _has_work(connection, reader):
+            return 0, 0.0
+        wanted = conditions(filter, atlas.taxonomy, connection)
+        decided = present_labels.c.class_code.is_not(None)
+        query = (
+            select(func.count(), func.max(leases.c.until))
+            .select_from(cells.join(leases, leases.c.cell_id == cells.c.id))
+            .where(
+                *wanted,
+                leases.c.reader != reader,
+                leases.c.until > time.time(),
+                cells.c.id.not_in(select(gold.c.cell_id)),
+                cells.c.id.not_in(select(assigned.c.cell_id)),
+                cells.c.id.not_in(select(present_labels.c.cell_id).where(decided)),
+            )
+        )
+        count, until = connection.execute(query).one()
+    return int(count), max(0.0, until - time.time()) if count else 0.0
 
 
 def release(atlas: Part, reader: str, cell_ids: Iterable[int] | None = None) -> None:

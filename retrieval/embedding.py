@@ -14,7 +14,14 @@ from index.errors import CellKinError
 from index.progress import progress_bar
 from retrieval.cellview import Finding
 from retrieval.described import Described
-from retrieval.finding import cells_in_pages, find_cells, from_row, mark_even, settle_diameter
+from retrieval.finding import (
+    cells_in_pages,
+    find_cells,
+    from_row,
+    mark_even,
+    settle_diameter,
+    sizes_apart,
+)
 from retrieval.model import Model, atlas_model
 from retrieval.reading.decode import read_cell
 from retrieval.stream import in_batches
@@ -31,6 +38,7 @@ class EmbedReport:
 
     again: how many of them had been embedded before, by a usual diameter that has moved since.
     no_cell: in how many the model's finder saw no cell, so that the whole picture was taken.
+    uneven: what to say of data sets whose cells are too far apart in size.
     """
 
     model_id: str
@@ -38,6 +46,7 @@ class EmbedReport:
     passed_over: list[tuple[str, str]] = field(default_factory=list)
     again: int = 0
     no_cell: int = 0
+    uneven: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -145,6 +154,10 @@ def embed_atlas(
     if model.finder is not None:
         find_cells(atlas, model, todo, batch_size=batch_size, workers=workers)
         names = atlas.datasets()["name"].tolist()
+        for name in names if len(todo) else ():
+            _, values = atlas.findings(str(model.finder_id), CellFilter(datasets=(name,)))
+            if words := sizes_apart(values):
+                report.uneven[name] = words
         settled = {name: settle_diameter(atlas, model, name) for name in names}
         usual = {name: diameter for name, (diameter, _) in settled.items()}
         uneven = {name: usual[name] for name, (_, even) in settled.items() if not even}

@@ -22,6 +22,9 @@ from retrieval.reading.errors import ImageError
 if TYPE_CHECKING:
     from index.atlas import Atlas
 
+# (cell, author) -> source (None: by hand) -> the class that the author's latest label there gives
+Known = dict[tuple[int, str], dict[str | None, str]]
+
 SHOWN_ROWS = 200  # rows passed over that a report lists one by one
 
 
@@ -29,12 +32,15 @@ SHOWN_ROWS = 200  # rows passed over that a report lists one by one
 class ImportReport:
     """What an import does: labels to add (or added), rows that say nothing new, rows passed over.
 
-    ``passed_over`` lists (line of the file, what it says, why it is not taken), at most
-    SHOWN_ROWS; ``passed`` counts them all.
+    ``same`` counts the rows of which the author says the same already: they are not added again.
+    ``contradicting`` counts the labels of which the cell's present label is another class, neither
+    wider nor narrower. ``passed_over`` lists (line of the file, what it says, why it is not taken),
+    at most SHOWN_ROWS; ``passed`` counts them all.
     """
 
     rows: int = 0
     same: int = 0
+    contradicting: int = 0
     passed: int = 0
     passed_over: list[tuple[int, str, str]] = field(default_factory=list)
     classes: Counter[str] = field(default_factory=Counter)
@@ -59,18 +65,30 @@ def take_rows(
     ``source`` is kept with each label; ``author`` is who gives rows without one.
     """
     finder = _Finder(atlas)
-    known = {(e.cell_id, e.author, e.source): e.class_code for e in _standing(atlas)}
+    known: Known = {}
+    for e in _standing(atlas):
+        known.setdefault((e.cell_id, e.author), {})[e.source] = e.class_code
     report = ImportReport()
     for line, row in rows:
         report.rows += 1
         _take(atlas, finder, known, report, row, line, source, author)
+    report.contradicting = sum(1 for _ in contradicting(atlas, report))
     return report
+
+
+def contradicting(atlas: Atlas, report: ImportReport) -> Iterator[NewLabel]:
+    """The labels to add whose cell has a present label of another line of descent."""
+    present = atlas.present_of([label.cell_id for label in report.labels])
+    for label in report.labels:
+        now = present.get(label.cell_id)
+        if now is not None and atlas.taxonomy.agreed((now, label.class_code)) is None:
+            yield label
 
 
 def _take(
     atlas: Atlas,
     finder: _Finder,
-    known: dict[tuple[int, str, str | None], str],
+    known: Known,
     report: ImportReport,
     row: Mapping[str, Any],
     line: int,
@@ -93,10 +111,11 @@ def _take(
         report.pass_over(line, named, found)
         return
     who = value.get("author") or author
-    if known.get((found, who, source)) == node.code:
+    said_before = known.setdefault((found, who), {})
+    if node.code in said_before.values():  # by hand or from any file: it is the same word
         report.same += 1
         return
-    known[(found, who, source)] = node.code
+    said_before[source] = node.code
     report.classes[node.code] += 1
     report.labels.append(
         NewLabel(

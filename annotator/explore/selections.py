@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from annotator.documents import named
+from annotator.language import gettext as _
+from annotator.language import ngettext
 from annotator.problems import BadRequestError
 from index.exploring import Selection, add_selection
 
@@ -46,6 +48,18 @@ def keep(
         desk.atlas, cell_ids, author, origin=origin, title=title, class_code=class_code
     )
     return selection_document(desk, kept)
+
+
+def origin_words(kept: Selection) -> str:
+    """Where a selection is from and how many cells it has, such as "Lasso on the map, 24 cells"."""
+    where = {
+        "map": _("Lasso on the map"),
+        "cluster": _("Cells of %(name)s", name=kept.title),
+        "spread": _("Spread as %(name)s", name=kept.title),
+        "search": _("Search: %(name)s", name=kept.title),
+    }.get(kept.origin, _("Cells chosen"))
+    count = len(kept.cell_ids)
+    return ngettext("%(where)s, %(num)s cell", "%(where)s, %(num)s cells", count, where=where)
 
 
 def selection_document(desk: Desk, kept: Selection) -> dict[str, Any]:

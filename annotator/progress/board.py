@@ -75,7 +75,7 @@ class Boards:
         proposals: Proposals,
         dataset: str | None = None,
         *,
-        patience: float = PATIENCE,
+        patience: float | None = None,
     ) -> tuple[Board | None, bool]:
         """The newest board of ``dataset`` (None: of all), None before the first, and whether it
         knows of every label."""
@@ -90,7 +90,7 @@ class Boards:
                     target=self._run, args=(atlas, proposals, dataset), name="progress", daemon=True
                 )
                 worker.start()
-        worker.join(patience)
+        worker.join(PATIENCE if patience is None else patience)
         board = self._newest.get(dataset)
         return board, board is not None and board.mark == mark
 

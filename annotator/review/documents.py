@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from annotator.class_names import class_name as shown_name
 from annotator.documents import Document, brief_document, named
 from annotator.language import gettext as _
 from annotator.language import mark
@@ -50,7 +51,7 @@ def key_of(name: str) -> Key:
 
 def class_name(desk: Desk) -> Callable[[str], str]:
     """Names of classes as they stand within a sentence."""
-    return lambda code: desk.atlas.taxonomy.node(code).name.lower()
+    return lambda code: shown_name(desk.atlas.taxonomy.node(code)).lower()
 
 
 def matter_documents(desk: Desk, matters: Sequence[Matter]) -> list[Document]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from annotator.language import mark
 from annotator.review.matters import Material, Matter, Told
-from annotator.review.pictures import Details
+from annotator.review.pictures import CentredDetails, Details
 from index.records import CellFilter
 from index.reviewing import standing_labels
 
@@ -96,6 +96,7 @@ def duplicates(material: Material, told: Told) -> Iterator[Matter]:
     if model_id is None:
         return
     details = Details(atlas, material.pictures)
+    centred = CentredDetails(atlas, material.view) if material.view is not None else None
     ids = _drawn(material, atlas.cell_ids(CellFilter(embedded_with=model_id)))
     for start in range(0, len(ids), CHUNK):
         told(start / len(ids))
@@ -114,6 +115,16 @@ def duplicates(material: Material, told: Told) -> Iterator[Matter]:
                     b,
                     likeness,
                     mark("nearly the same picture (%(percent)s %% alike)"),
+                    {"percent": round(100 * likeness)},
+                )
+                continue
+            likeness = centred.alike(a, b) if centred is not None else None
+            if likeness is not None:
+                yield Matter(
+                    a,
+                    b,
+                    likeness,
+                    mark("the same cell, cropped otherwise (%(percent)s %% alike once centred)"),
                     {"percent": round(100 * likeness)},
                 )
 

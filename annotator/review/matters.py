@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 from annotator.language import gettext as _
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from annotator.pictures import Pictures
     from annotator.proposals import Proposals
     from index.atlas import Atlas
+    from index.records import Cell
 
 Key = tuple[int, int | None]
+Look = Callable[["Cell"], "np.ndarray"]  # uint8 [S, S, 3]
 Told = Callable[[float], None]  # how far a search has come, 0 to 1
 
 
@@ -53,13 +57,17 @@ class Matter:
 
 @dataclass(frozen=True)
 class Material:
-    """What a search for matters works on; ``most`` cells at most, drawn with ``seed``."""
+    """What a search for matters works on; ``most`` cells at most, drawn with ``seed``.
+
+    ``view`` shows a cell as the network sees it; None where the model does not say how.
+    """
 
     atlas: Atlas
     proposals: Proposals
     pictures: Pictures
     seed: int = 0
     most: int = 20_000
+    view: Look | None = None
 
 
 Find = Callable[[Material, Told], Iterator[Matter]]

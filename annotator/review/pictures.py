@@ -12,10 +12,13 @@ from retrieval.reading.errors import ImageError
 
 if TYPE_CHECKING:
     from annotator.pictures import Pictures
+    from annotator.review.matters import Look
     from index.atlas import Atlas
 
 SIDE = 32  # pixels a side at which pictures are compared
 ALIKE = 0.9  # correlation from which two pictures count as nearly the same, see docs/review.md
+CENTRED = 0.85  # the same for two cells as the network sees them: centred, at one scale
+SHIFT = 2  # pixels of SIDE by which the middle of a cell may be found apart in two pictures of it
 
 
 def detail(picture: np.ndarray) -> np.ndarray:
@@ -42,6 +45,25 @@ def likeness(one: np.ndarray, other: np.ndarray) -> float:
     """
     turned = [np.rot90(way, turns) for way in (other, other[:, ::-1]) for turns in range(4)]
     return max(float((one * each).mean()) for each in turned)
+
+
+def aligned(one: np.ndarray, other: np.ndarray, shift: int = SHIFT) -> float:
+    """The largest correlation of the middles of two details, ``other`` moved by up to ``shift``.
+
+    Both float32 [S, S] as of ``detail``. Not turned: one cell cropped twice is not turned.
+    """
+    inner = slice(shift, one.shape[0] - shift)
+    middle = _standard(one[inner, inner])
+    steps = range(2 * shift + 1)
+    size = one.shape[0] - 2 * shift
+    moved = (other[y : y + size, x : x + size] for y in steps for x in steps)
+    return max(float((middle * _standard(each)).mean()) for each in moved)
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    spread = float(values.std())
+    standard: np.ndarray = (values - values.mean()) / (spread if spread > 1e-9 else 1.0)
+    return standard
 
 
 class Details:
@@ -72,3 +94,36 @@ class Details:
             return None
         found = likeness(first, second)
         return min(found, 1.0) if found >= ALIKE else None
+
+
+class CentredDetails:
+    """The details of an atlas's cells as the network sees them, each made once.
+
+    ``view`` gives the cell found, centred and scaled, uint8 [S, S, 3]; so a copy that was shifted
+    or cropped otherwise looks as its original does.
+    """
+
+    def __init__(self, atlas: Atlas, view: Look) -> None:
+        self._atlas = atlas
+        self._view = view
+        self._held: dict[int, np.ndarray | None] = {}
+
+    def of(self, cell_id: int) -> np.ndarray | None:
+        """``detail`` of a cell's view, float16 to save room; None where there is no picture."""
+        if cell_id not in self._held:
+            try:
+                seen = Image.fromarray(self._view(self._atlas.cell(cell_id)))
+            except ImageError:
+                self._held[cell_id] = None
+            else:
+                square = seen.resize((SIDE, SIDE), Image.Resampling.BOX)
+                self._held[cell_id] = detail(np.asarray(square)).astype(np.float16)
+        return self._held[cell_id]
+
+    def alike(self, one: int, other: int) -> float | None:
+        """The likeness of two cells, 0 to 1; None below CENTRED, or where a picture is gone."""
+        first, second = self.of(one), self.of(other)
+        if first is None or second is None:
+            return None
+        found = aligned(first.astype(np.float32), second.astype(np.float32))
+        return min(found, 1.0) if found >= CENTRED else None

@@ -56,7 +56,7 @@ _QUEUES = (
     ReviewQueue(
         "duplicates",
         mark("Near-duplicates"),
-        mark("two cells have nearly the same picture, by embedding and by pixels"),
+        mark("two cells have nearly the same picture, or are one cell cropped otherwise"),
         finding.duplicates,
         pairs=True,
         slow=True,

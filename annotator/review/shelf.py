@@ -57,11 +57,11 @@ class Shelf:
         self._lock = threading.Lock()
         self._one = threading.Lock()  # slow searches take turns
 
-    def matters(self, queue: ReviewQueue, *, patience: float = PATIENCE) -> Found:
+    def matters(self, queue: ReviewQueue, *, patience: float | None = None) -> Found:
         """What is to be reviewed in ``queue``; settled matters are left out."""
         material = self._material()
         if queue.slow:
-            found = self._slow(queue, material, patience)
+            found = self._slow(queue, material, PATIENCE if patience is None else patience)
         else:
             found = Found(list(queue.find(material, lambda share: None)), 1.0)
         gone = settled(material.atlas, queue.name)

@@ -29,6 +29,7 @@ from annotator.review.matters import Key, Material, Matter
 from annotator.review.queues import REVIEW_QUEUES, ReviewQueue, known_queue
 from annotator.review.shelf import Found, Shelf
 from index.reviewing import decisions_of
+from retrieval.seen import NetworkEyes, viewed_by
 
 review = Blueprint("review", __name__)
 
@@ -40,9 +41,19 @@ PAGE = 48
 def furnish(state: BlueprintSetupState) -> None:
     """Give the application its shelf of matters."""
     held = state.app.extensions["desk"]
-    state.app.extensions["review"] = Shelf(
-        lambda: Material(held.atlas, held.proposals, held.pictures, seed=held.config.seed)
-    )
+
+    def material() -> Material:
+        eyes: NetworkEyes | None = state.app.extensions.get("eyes")
+        sees = eyes is not None and viewed_by(held.whole) is not None
+        return Material(
+            held.atlas,
+            held.proposals,
+            held.pictures,
+            seed=held.config.seed,
+            view=eyes.picture if eyes is not None and sees else None,
+        )
+
+    state.app.extensions["review"] = Shelf(material)
 
 
 def shelf() -> Shelf:

@@ -123,6 +123,36 @@ def gathered(
     return _checked(cells, plan.checks, draw)
 
 
+def renamed(
+    cells: Sequence[SheetCell],
+    scores: Scores,
+    code: str,
+    plan: Plan,
+    aim: Aim,
+    draw: np.random.Generator,
+) -> tuple[SheetCell, ...]:
+    """The N cells of a sheet as cells of one of class ``code``, in their places, checked anew.
+
+    ``scores`` are those of the cells. What a reader says of many at once is checked on any of them
+    that the reader left ticked, each equally likely, whatever is proposed.
+    """
+    column = scores.classes.index(code) if code in scores.classes else None
+    chances = np.zeros(len(scores)) if column is None else scores.probabilities[:, column]
+    chance = dict(zip(scores.ids.tolist(), chances.tolist(), strict=True))
+    ticked = [each.cell_id for each in cells if each.draft is None]
+    drawn = set(draw.choice(ticked, min(plan.checks, len(ticked)), replace=False).tolist())
+    return tuple(
+        SheetCell(
+            each.cell_id,
+            checked=each.cell_id in drawn,
+            sure=chance.get(each.cell_id, 0.0) >= aim.sure,
+            probability=chance.get(each.cell_id, 0.0),
+            draft=each.draft,
+        )
+        for each in cells
+    )
+
+
 def halves(
     scores: Scores, code: str, plan: Plan, aim: Aim, draw: np.random.Generator
 ) -> list[tuple[SheetCell, ...]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from annotator.checks import WINDOW, has_stopped_reading
 from annotator.sheets.bounds import sequential_upper
 from index.checks import SHEET, Check
-from index.sheet_records import CORRECTED, FAILED, KEPT, PASSED, SHOWN, TAKEN_OUT, Outcome
+from index.sheet_records import CORRECTED, FAILED, KEPT, PASSED, SHOWN, SKIPPED, TAKEN_OUT, Outcome
 
 SMALLEST = 12  # cells of the first sheet of all
 FOREIGN = 2.0  # foreign cells to be expected on a sheet: more are tedious to take out
@@ -53,6 +53,7 @@ class Tally:
     """Cells looked at, and those that were foreign: at a glance, and singly in purity checks.
 
     ``kept`` and ``folded`` count the cells labelled in accepted sheets: seen, and not displayed.
+    ``skipped`` are checks that the reader left without an answer and has not named since.
     """
 
     glanced: int = 0
@@ -61,6 +62,7 @@ class Tally:
     failed: int = 0
     kept: int = 0
     folded: int = 0
+    skipped: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         mine, others = vars(self), vars(other)
@@ -80,9 +82,11 @@ class Tally:
         """Upper bound of the share of foreign cells, holding at every moment at once.
 
         A foreign cell is noticed with probability ``catch_rate`` at least, so the share noticed is
-        at least that much of the share that is foreign.
+        at least that much of the share that is foreign. A check that was skipped may have been of a
+        foreign cell and counts as one here: else to skip would be a way past the checks.
         """
-        upper = sequential_upper(self.noticed + self.failed, self.seen, confidence)
+        foreign = self.noticed + self.failed + self.skipped
+        upper = sequential_upper(foreign, self.seen + self.skipped, confidence)
         return min(upper / catch_rate, 1.0)
 
 
@@ -161,6 +165,8 @@ class Record:
 
 def _tally(outcome: Outcome) -> Tally:
     n = outcome.cells
+    if outcome.verdict == SKIPPED:
+        return Tally(skipped=n)
     if outcome.verdict in (PASSED, FAILED):
         return Tally(checked=n, failed=n if outcome.verdict == FAILED else 0)
     if outcome.verdict not in (KEPT, CORRECTED, TAKEN_OUT):

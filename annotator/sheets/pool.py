@@ -107,6 +107,13 @@ class Pool:
         """The cells of a data set (None: of all) that wait for the reader."""
         return set(self._waits(_within(dataset)).tolist())
 
+    def embedded(self, dataset: str | None) -> set[int]:
+        """Those that wait of which something can be proposed, because they are embedded."""
+        model_id = self.model_id
+        if model_id is None:
+            return set()
+        return set(self._waits(replace(_within(dataset), embedded_with=model_id)).tolist())
+
     def judge(self, cell_ids: Sequence[int], dataset: str | None) -> Scores:
         """What the labels say of ``cell_ids``; those without embedding are left out."""
         with self._lock:

@@ -12,6 +12,7 @@ from annotator.actions import Shown
 from annotator.adapting.telling import resting
 from annotator.checks import vigilance
 from annotator.documents import named
+from annotator.explore.selections import origin_words
 from annotator.offering import check_may_label, conditions
 from annotator.pictures import picture_names
 from annotator.policy import is_shown
@@ -21,9 +22,12 @@ from annotator.sheets.work import Sheets
 from annotator.sights import View
 from annotator.viewer import Person
 from index import checks
+from index import sheets as kept
 from index.adaptations import adaptation
+from index.exploring import selection
 from index.records import CellFilter, NewLabel
-from index.sheet_records import Accepted, Sheet
+from index.reviewing import skipped_cells
+from index.sheet_records import FAILED, MOVED, Accepted, Sheet
 from index.work import answered_by, waiting, waiting_among
 
 if TYPE_CHECKING:
@@ -90,8 +94,19 @@ class SheetRoom:
             return {"cell": cell_id, "label": action.label_id, "split": False}
         label = NewLabel(cell_id, code, person.name, "single", proposal_visible=False)
         done = sheets.answer(sheet.id, label, seconds=seconds)
-        reader.answered(cell_id, done.label_id, code)
+        reader.answered(cell_id, done.label_id, code, sheet.id)
         return {"cell": cell_id, "label": done.label_id, "split": not done.same}
+
+    def skip_single(self, person: Person, cell_id: int) -> Document:
+        """Leave a cell of the round for later; another one is checked in the place of a check."""
+        reader = self._desk.reader(person.name)
+        sheets = self.sheets(person)
+        sheet = sheets.checking(person.name, cell_id)
+        if sheet is None:
+            reader.skip(cell_id)
+        else:
+            reader.skip_check(cell_id, sheet.id, sheets.instead(sheet))
+        return {"cell": cell_id}
 
     def accept(
         self,
@@ -99,12 +114,14 @@ class SheetRoom:
         sheet_id: int,
         out: Mapping[int, str | None],
         *,
+        moved: Sequence[int] = (),
         unfolded: bool = False,
         seconds: float | None = None,
     ) -> Accepted:
         """Accept a sheet of ``person``, less what no longer waits for them.
 
-        ``unfolded``: the reader has looked at the cells folded away as well.
+        ``moved`` are those of ``out`` that the page took out by itself. ``unfolded``: the reader
+        has looked at the cells folded away as well.
         """
         sheets = self.sheets(person)
         sheet = sheets.own(sheet_id, person.name)
@@ -113,10 +130,33 @@ class SheetRoom:
         blocked = set(cells) - left
         if unfolded:
             sheets.unfold(sheet_id)
-        done = sheets.accept(sheet_id, person.name, out, blocked=blocked, seconds=seconds)
+        done = sheets.accept(
+            sheet_id, person.name, out, moved=moved, blocked=blocked, seconds=seconds
+        )
         labelled = [c for c in cells if c in left and out.get(c, sheet.class_code) is not None]
-        self._desk.reader(person.name).accepted(sheet_id, labelled)
+        one = next(cell.cell_id for cell in sheet.cells if cell.planted is None)
+        self._desk.reader(person.name).accepted(sheet_id, labelled, one)
         return done
+
+    def rename(
+        self,
+        person: Person,
+        sheet_id: int,
+        code: str,
+        out: Mapping[int, str | None],
+        *,
+        unfolded: bool = False,
+    ) -> int:
+        """Propose all that is ticked on a sheet as another class; the number of the new sheet."""
+        sheets = self.sheets(person)
+        sheets.own(sheet_id, person.name)
+        if unfolded:
+            sheets.unfold(sheet_id)
+        sheet = sheets.own(sheet_id, person.name)
+        part = sheets.rename(sheet, code, out)
+        one = next(cell.cell_id for cell in sheet.cells if cell.planted is None)
+        self._desk.reader(person.name).renamed(sheet_id, part, one)
+        return part
 
     # documents ------------------------------------------------------------------------------
 
@@ -126,7 +166,7 @@ class SheetRoom:
         due = self.sheets(person).round(person.name, dataset)
         return {
             "dataset": dataset,
-            "singles": self._brief(due.singles),
+            "singles": self._singles(person, due.singles),
             "sheets": [self.sheet_document(person, sheet) for sheet in due.sheets],
             "missing": due.missing,
             "needed": COLD,
@@ -137,21 +177,48 @@ class SheetRoom:
     def sheet_document(self, person: Person, sheet: Sheet) -> Document:
         """A sheet for its page. Planted cells look like any other; checks are not told apart."""
         tree = self._desk.whole.taxonomy
-        moved = self.sheets(person).moved(sheet)
+        mine = self.sheets(person)
+        moved = mine.moved(sheet)
+        alike = mine.maker.references(person.name, sheet.dataset, sheet.class_code)
         displayed = self._brief([cell.cell_id for cell in sheet.displayed])
         return {
             "id": sheet.id,
             "class": named(tree, sheet.class_code),
             "waiting": len(sheet.waiting),
             "cells": [{**cell, "moved": self._moved(moved.get(cell["id"]))} for cell in displayed],
+            "out": {c.cell_id: c.draft or None for c in sheet.displayed if c.draft is not None},
+            "by_program": [c.cell_id for c in sheet.displayed if c.was == MOVED],
             "doubtful": [c.cell_id for c in sheet.displayed if not c.sure and c.planted is None],
             "folded": len(sheet.open_cells) - sum(c.planted is None for c in sheet.displayed),
             "target": sheet.target,
             "confidence": sheet.confidence,
-            "part": sheet.parent_id is not None,
+            "references": self._brief(alike),
+            "because": self._because(sheet),
+            "selection": self._selection(person, sheet),
             "rests": resting(
                 adaptation(self._desk.whole, sheet.adaptation_id) if sheet.adaptation_id else None
             ),
+        }
+
+    def _because(self, sheet: Sheet) -> str | None:
+        """Why a sheet took the place of another: a ``check`` failed, or a reader did ``rename`` it;
+        None of any other."""
+        if sheet.parent_id is None:
+            return None
+        before = kept.sheet(self._desk.whole, sheet.parent_id)
+        return "check" if any(cell.verdict == FAILED for cell in before.cells) else "rename"
+
+    def _selection(self, person: Person, sheet: Sheet) -> Document | None:
+        """Of what selection a sheet is: from where, its cells to come, and those on no sheet."""
+        if sheet.selection_id is None:
+            return None
+        chosen = selection(self._desk.whole, sheet.selection_id)
+        coming, elsewhere = self.sheets(person).maker.coming(person.name, sheet.dataset, chosen)
+        undecided = sum(c.planted is None and c.verdict is None for c in sheet.cells)
+        return {
+            "words": origin_words(chosen),
+            "follow": coming - undecided,
+            "elsewhere": elsewhere,
         }
 
     def folded_document(self, sheet: Sheet) -> list[Document]:
@@ -184,6 +251,7 @@ class SheetRoom:
             "foreign": every.noticed,
             "checked": every.checked,
             "failed": every.failed,
+            "skipped": every.skipped,
             "catch_rate": round(rate, 3),
             "planted": seen.glanced,
             "noticed": seen.glanced_caught,
@@ -193,6 +261,15 @@ class SheetRoom:
             "target": maker.aim.target,
             "confidence": maker.aim.confidence,
         }
+
+    def _singles(self, person: Person, cell_ids: Sequence[int]) -> list[Document]:
+        """Cells to name alone, with what the reader has done to them: flagged or skipped."""
+        cells = self._desk.whole.cells_by_id(cell_ids)
+        skipped = set(skipped_cells(self._desk.whole, person.name))
+        return [
+            {**each, "flagged": cells[each["id"]].flagged, "skipped": each["id"] in skipped}
+            for each in self._brief(cell_ids)
+        ]
 
     def _brief(self, cell_ids: Sequence[int]) -> list[Document]:
         """Cells for a grid: number and pictures alone. Where a cell is from, or that it has a class

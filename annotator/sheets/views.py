@@ -9,6 +9,7 @@ from flask import Blueprint, Response, current_app, jsonify, render_template, re
 from flask.blueprints import BlueprintSetupState
 
 from annotator.api import body, desk, person, reader
+from annotator.explore.selections import ids_in
 from annotator.fields import optional_bool, optional_number, optional_text
 from annotator.pages import classes
 from annotator.problems import BadRequestError
@@ -47,13 +48,12 @@ def seconds_in(sent: Mapping[str, Any]) -> float | None:
 
 @sheets.get("/sheets")
 def page() -> str:
-    """The sheets, or with ``selection`` a sheet of cells that were selected elsewhere."""
+    """The sheets, or with ``selection`` those of cells that were selected elsewhere."""
     wanted = request.args.get("selection")
     chosen = selection(desk().atlas, wanted) if wanted else None
     return render_template(
         "sheets.html",
         start={"classes": classes(), "selection": chosen.id if chosen else None},
-        selection=chosen,
         # That nothing is labelled yet is what the page itself begins with.
         notices=[each for each in desk().notices() if each.type != "no_references"],
     )
@@ -76,6 +76,13 @@ def single(cell_id: int) -> tuple[Response, int]:
     return jsonify(room().name_single(person(), cell_id, code, seconds_in(sent))), 201
 
 
+@sheets.post(f"{API}/singles/<int:cell_id>/skip")
+def skip_single(cell_id: int) -> Response:
+    """Leave a single cell for later."""
+    desk().atlas.cell(cell_id)
+    return jsonify(room().skip_single(person(), cell_id))
+
+
 @sheets.post(f"{API}/<int:sheet_id>/accept")
 def accept(sheet_id: int) -> tuple[Response, int]:
     """Accept a sheet less what is taken out; when this answers 201 the labels are on disk."""
@@ -84,6 +91,7 @@ def accept(sheet_id: int) -> tuple[Response, int]:
         person(),
         sheet_id,
         out_in(sent),
+        moved=ids_in(sent, "moved"),
         unfolded=bool(optional_bool(sent, "unfolded")),
         seconds=seconds_in(sent),
     )
@@ -97,6 +105,18 @@ def accept(sheet_id: int) -> tuple[Response, int]:
         ),
         201,
     )
+
+
+@sheets.post(f"{API}/<int:sheet_id>/rename")
+def rename(sheet_id: int) -> tuple[Response, int]:
+    """All that is ticked is of another class: a new sheet of that takes the place of this one."""
+    sent = body()
+    code = class_in(sent)
+    if code is None:
+        raise BadRequestError("the field 'class' is missing", "send the code of a class")
+    unfolded = bool(optional_bool(sent, "unfolded"))
+    part = room().rename(person(), sheet_id, code, out_in(sent), unfolded=unfolded)
+    return jsonify(sheet=part), 201
 
 
 def out_in(sent: Mapping[str, Any]) -> dict[int, str | None]:
@@ -147,7 +167,7 @@ def folded(sheet_id: int) -> Response:
 
 @sheets.post(f"{API}/selection")
 def select() -> tuple[Response, int]:
-    """Make a sheet of cells selected elsewhere."""
+    """Make sheets of cells selected elsewhere."""
     sent = body()
     wanted = optional_text(sent, "selection")
     if not wanted:
@@ -159,8 +179,8 @@ def select() -> tuple[Response, int]:
         .maker.select(
             person().name,
             reader().queue.dataset,
-            chosen.cell_ids,
-            class_in(sent) or chosen.class_code,
+            chosen,
+            class_in(sent),
         )
     )
-    return jsonify(sheet=made), 201
+    return jsonify(sheet=made[0], sheets=made), 201

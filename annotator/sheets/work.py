@@ -10,6 +10,7 @@ import numpy as np
 
 from annotator.sheets.forming import EDGE
 from annotator.sheets.making import Maker
+from index import sheet_undo
 from index import sheets as kept
 from index.records import NewLabel
 from index.sheet_records import FAILED, OPEN, SHOWN, Accepted, Sheet, SheetError
@@ -55,11 +56,14 @@ class Sheets:
     # looking --------------------------------------------------------------------------------
 
     def round(self, author: str, dataset: str | None) -> Round:
-        """The author's open sheets; where there is none, new ones, and none where none is due."""
+        """The author's open sheets; where there is none, new ones, and none where none is due.
+
+        What is left of a selection comes before sheets of what waits.
+        """
         with self._lock:
             found = self._open(author, dataset)
             if not found:
-                made = self.maker.make(author, dataset)
+                made = self.maker.follow(author, dataset) or self.maker.make(author, dataset)
                 found = [kept.sheet(self._atlas, each) for each in made]
             if found:
                 return Round(tuple(found), self._mixed(author, found, dataset))
@@ -83,22 +87,31 @@ class Sheets:
         return self._open(author, dataset) if failed else found
 
     def _mixed(self, author: str, found: Sequence[Sheet], dataset: str | None) -> tuple[int, ...]:
-        checks = [cell for sheet in found for cell in sheet.waiting]
+        """The checks to answer before the first sheet is shown, with others mixed in.
+
+        A sheet that was asked for does not wait for the checks of others.
+        """
+        first = [s for s in found if s.wanted is not None and s.wanted == found[0].wanted] or found
+        checks = [cell for sheet in first for cell in sheet.waiting]
         if not checks:
             return ()
         scores = self.maker.free(author, dataset)
         doubtful = scores.ids[np.argsort(scores.sureness, kind="stable")]
-        few = min(-(-len(checks) // 2), int((scores.sureness < EDGE).sum()))
-        fillers = [int(cell) for cell in doubtful[:few]]
+        doubtful = doubtful[: int((scores.sureness < EDGE).sum())]
+        others = [cell for sheet in found if sheet not in first for cell in sheet.waiting]
+        few = -(-len(checks) // 2)
+        fillers = [*others, *map(int, doubtful)][:few]
         draw = np.random.default_rng((self.maker.settings.seed, found[0].id))
         return tuple(int(cell) for cell in draw.permutation(checks + fillers))
 
     def moved(self, sheet: Sheet) -> dict[int, tuple[str, float]]:
         """The displayed cells that are by now proposed as another class: class and probability.
 
-        Labels given since the sheet was made may say so.
+        Labels given since the sheet was made may say so. Where a reader said of what class the
+        cells are, only those that were proposed surely as that can have moved.
         """
-        cells = [cell.cell_id for cell in sheet.displayed if cell.planted is None]
+        some = (c for c in sheet.displayed if c.planted is None and (c.sure or not sheet.said))
+        cells = [cell.cell_id for cell in some]
         scores = self.maker.pool.judge(cells, sheet.dataset)
         top, sureness = scores.top, scores.sureness
         return {
@@ -122,14 +135,25 @@ class Sheets:
             parts = () if same else self.maker.split(kept.sheet(self._atlas, sheet_id))
             return Checked(label_id, same, tuple(parts))
 
+    def instead(self, sheet: Sheet) -> int | None:
+        """The cell to look at singly in the place of a check that is skipped, drawn at random among
+        those that could have been drawn for it; None where no other is left."""
+        left = [cell for cell in sheet.open_cells if cell.draft is None]
+        some = [cell.cell_id for cell in left if cell.sure] or [cell.cell_id for cell in left]
+        checked = sum(cell.checked for cell in sheet.cells)
+        draw = np.random.default_rng((self.maker.settings.seed, sheet.id, checked))
+        return int(draw.choice(some)) if some else None
+
     def accept(
         self, sheet_id: int, author: str, out: Mapping[int, str | None], *,
-        blocked: Iterable[int] = (), seconds: float | None = None,
+        moved: Iterable[int] = (), blocked: Iterable[int] = (), seconds: float | None = None,
     ) -> Accepted:  # fmt: skip
         """Label the sheet's cells as its class; those in ``out`` by the class given, None: not.
 
-        Cells of ``blocked``, which no longer wait for the author, are left as they are. Raises
-        SheetError unless the sheet is open and all its checks are answered, UnknownClassError.
+        ``moved`` are those of ``out`` that the page took out by itself: they count for nothing as
+        far as another class is proposed for them indeed. Cells of ``blocked``, which no longer wait
+        for the author, are left as they are. Raises SheetError unless the sheet is open and all its
+        checks are answered, UnknownClassError.
         """
         with self._lock:
             sheet = kept.sheet(self._atlas, sheet_id)
@@ -150,9 +174,33 @@ class Sheets:
                 for cell in sheet.open_cells
                 if (code := out.get(cell.cell_id, sheet.class_code)) is not None
             ]
+            claimed = set(moved)
             return kept.accept(
-                self._atlas, sheet_id, labels, out=out, blocked=blocked, seconds=seconds
+                self._atlas,
+                sheet_id,
+                labels,
+                out=out,
+                moved=claimed.intersection(self.moved(sheet)) if claimed else (),
+                blocked=blocked,
+                seconds=seconds,
             )
+
+    def rename(self, sheet: Sheet, code: str, out: Mapping[int, str | None]) -> int:
+        """All that is ticked on a sheet is of class ``code``: a sheet of that class takes its
+        place, its purity to be checked like any other's. ``out`` are the cells taken out.
+
+        Returns the number of the new sheet. Raises SheetError where it is of that class already, or
+        nothing is ticked.
+        """
+        with self._lock:
+            ticked = [c for c in sheet.displayed if c.planted is None and c.cell_id not in out]
+            if code == sheet.class_code or not ticked:
+                raise SheetError(
+                    f"{len(ticked)} ticked cells of sheet {sheet.id} cannot become {code}",
+                    "tick some, and name another class than that of the sheet",
+                )
+            renamed = self.maker.renamed(sheet, code, out)
+            return kept.rename(self._atlas, sheet.id, renamed, out)
 
     def unfold(self, sheet_id: int) -> None:
         """Note that the reader has looked at the cells folded away on an open sheet."""
@@ -161,12 +209,12 @@ class Sheets:
     def undo(self, sheet_id: int, author: str) -> list[int]:
         """Take back all that accepting a sheet did, as one action. Raises SheetError."""
         with self._lock:
-            return kept.undo(self._atlas, sheet_id, author)
+            return sheet_undo.undo(self._atlas, sheet_id, author)
 
     def redo(self, sheet_id: int, author: str) -> list[int]:
         """Bring back what ``undo`` took back. Raises SheetError."""
         with self._lock:
-            return kept.redo(self._atlas, sheet_id, author)
+            return sheet_undo.redo(self._atlas, sheet_id, author)
 
     def drop(self, sheet_id: int) -> None:
         """Put a sheet away without labels. Raises SheetError."""

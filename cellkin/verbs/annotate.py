@@ -69,13 +69,14 @@ def command(
         adapt_after=adapt_after,
     )
 
-    def announce(address: str, warning: str | None) -> None:
+    def announce(address: str, warning: str | None, accounts_on: bool) -> None:
         if warning:
             click.echo(f"warning: {warning}", err=True)
-        click.echo(f"CellKin annotator for {config.author} at {address}")
+        readers = "all who have an account" if accounts_on else config.author
+        click.echo(f"CellKin annotator for {readers} at {address}")
         click.echo("stop with Ctrl-C; every label is on disk already", err=True)
 
-    def invite(address: str, _: str | None) -> None:
+    def invite(address: str) -> None:
         click.echo(f"nobody owns this atlas yet; the first owner joins once at {address}")
 
     serve(config, announce, invite)

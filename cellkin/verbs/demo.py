@@ -84,7 +84,7 @@ def _annotate(report: DemoReport, host: str, port: int) -> None:
     from annotator.config import AnnotatorConfig
     from annotator.serve import serve
 
-    def announce(address: str, warning: str | None) -> None:
+    def announce(address: str, warning: str | None, _accounts: bool) -> None:
         if warning:
             click.echo(f"warning: {warning}", err=True)
         click.echo(f"annotator: {address}")

@@ -52,6 +52,7 @@ def command(
                 "embedded": report.embedded,
                 "again": report.again,
                 "no_cell": report.no_cell,
+                "uneven": report.uneven,
                 "seconds": round(seconds, 3),
                 "passed_over": [
                     {"file": file, "reason": reason} for file, reason in report.passed_over
@@ -67,21 +68,24 @@ def command(
         click.echo(f"{report.again} of them anew: the usual size of their data set has moved")
     if report.no_cell:
         click.echo(f"{report.no_cell} show no cell that could be found: taken as they are")
+    for name, words in report.uneven.items():
+        click.echo(f"data set {name}: {words}", err=True)
     for file, reason in report.passed_over[:20]:
         click.echo(f"passed over {file}: {reason}", err=True)
     if len(report.passed_over) > 20:
         click.echo(f"passed over {len(report.passed_over) - 20} more; see --json", err=True)
     for name, words in said.items():
-        click.echo(f"data set {name} has no label: {words}", err=True)
+        click.echo(f"data set {name} {words}", err=True)
         click.echo(f"cellkin trust {atlas} --dataset {name} says more", err=True)
 
 
 def _unlabelled(atlas: Atlas, model_id: str) -> dict[str, str]:
-    """What each data set without a label is like, in a sentence."""
-    from retrieval.laboratory.trusting import trust_dataset, unlabelled_datasets
+    """What each data set with no label, or hardly any, is like, in a sentence."""
+    from retrieval.laboratory.trusting import hardly_labelled, trust_dataset
 
     metadata = atlas.model_metadata(model_id)
-    return {
-        name: trust_dataset(atlas, model_id, metadata, name).words()[0]
-        for name in unlabelled_datasets(atlas, model_id)
-    }
+    said = {}
+    for name, labels in hardly_labelled(atlas, model_id).items():
+        has = f"{labels} label{'s' if labels > 1 else ''}" if labels else "no label"
+        said[name] = f"has {has}: {trust_dataset(atlas, model_id, metadata, name).words()[0]}"
+    return said

@@ -44,6 +44,7 @@ def command(
                 "rows": report.rows,
                 "labels": len(report.labels),
                 "same": report.same,
+                "contradicting": report.contradicting,
                 "passed": report.passed,
                 "passed_over": passed,
                 "written": not dry_run,
@@ -53,5 +54,7 @@ def command(
     verb = "would be added" if dry_run else "added"
     click.echo(f"{report.rows:,} rows: {len(report.labels):,} labels {verb}, "
                f"{report.same:,} known already, {report.passed:,} passed over")  # fmt: skip
+    if report.contradicting:
+        click.echo(f"{report.contradicting:,} of them contradict the present label of their cell")
     for line, what, why in report.passed_over[:SHOWN]:
         click.echo(f"passed over row {line} ({what}): {why}", err=True)

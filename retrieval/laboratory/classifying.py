@@ -102,13 +102,21 @@ def classify_together(
             table.write(name, proposal)
         table.finish()
     spool.remove()
-    return _report(out, counts, resumed, model, room, answered)
+    return _report(out, counts, resumed, model, room, answered, findings.uneven)
 
 
 def _report(
-    out: Path, counts: Counts, resumed: int, model: Model, room: Room, answered: Answered
+    out: Path,
+    counts: Counts,
+    resumed: int,
+    model: Model,
+    room: Room,
+    answered: Answered,
+    uneven: str | None,
 ) -> ClassifyReport:
     notes = answered.judgement.words()
+    if uneven is not None:
+        notes.append(f"the source: {uneven}")
     if room.dataset is not None and answered.adaptation is None:
         notes.insert(0, f"data set {room.dataset} has no label yet: nothing adapts the answers")
     return ClassifyReport(

@@ -13,7 +13,7 @@ from retrieval.laboratory.answering import Answered, Room
 from retrieval.trust.alarm import LEAST, Alarm
 from retrieval.trust.expected import Expectation
 from retrieval.trust.judge import Judgement
-from retrieval.trust.laboratory import Checked
+from retrieval.trust.laboratory import FEWEST_LABELS, Checked
 
 
 @dataclass(frozen=True)
@@ -130,13 +130,14 @@ def _share_right(checked: Checked | None) -> tuple[float | None, Interval | None
     return float(right.mean()), wilson_interval(int(right.sum()), len(right))
 
 
-def unlabelled_datasets(atlas: Atlas, model_id: str) -> list[str]:
-    """Data sets of which no cell is labelled, with cells enough to be compared with the others."""
-    names = []
+def hardly_labelled(atlas: Atlas, model_id: str) -> dict[str, int]:
+    """The labels of each data set that has fewer than calibrate anything, with cells enough to be
+    compared with others of which some are labelled."""
+    found = {}
     for name in atlas.datasets()["name"].tolist():
-        limits = CellFilter(datasets=(name,), embedded_with=model_id)
-        labelled = CellFilter(datasets=(name,), labelled=True)
-        if atlas.count(limits) >= LEAST and not atlas.count(labelled):
-            names.append(name)
-    others = atlas.count(CellFilter(labelled=True, embedded_with=model_id))
-    return names if others else []
+        cells = atlas.count(CellFilter(datasets=(name,), embedded_with=model_id))
+        labels = atlas.count(CellFilter(datasets=(name,), labelled=True))
+        if cells >= LEAST and labels < min(FEWEST_LABELS, cells):
+            found[name] = labels
+    known = atlas.count(CellFilter(labelled=True, embedded_with=model_id))
+    return found if known > sum(found.values()) else {}

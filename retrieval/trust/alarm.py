@@ -37,13 +37,11 @@ class Laboratory:
     """Cells of one laboratory, no label needed.
 
     features: [N, E], of a network that was not taught these cells where there is one (frozen).
-    statistics: [N, S] of the pictures (diameter, background, sharpness), or [N, 0]. answers: [N]
-    class numbers that were answered, or none.
+    answers: [N] class numbers that were answered, or none.
     """
 
     name: str
     features: NDArray[np.floating]
-    statistics: NDArray[np.floating] | None = None
     answers: Integers | None = None
 
     def __len__(self) -> int:
@@ -111,7 +109,8 @@ def sound_alarm(new: Laboratory, known: Sequence[Laboratory], *, seed: int = 0) 
 
 def _compare(new: Laboratory, known: Laboratory, rng: np.random.Generator) -> Likeness:
     mine, theirs, strata = _matched(new, known, rng)
-    a, b = _joined(new, mine), _joined(known, theirs)
+    a = np.asarray(new.features[mine], dtype=np.float64)
+    b = np.asarray(known.features[theirs], dtype=np.float64)
     if a.shape[1] != b.shape[1]:
         raise TrustError(
             f"{new.name} has {a.shape[1]} values a cell and {known.name} {b.shape[1]}",
@@ -141,17 +140,6 @@ def _matched(
         return mine, theirs, np.zeros(len(mine) + len(theirs), dtype=np.int64)
     mine = mine[shared]
     return mine, chosen, np.concatenate([new.answers[mine], known.answers[chosen]])
-
-
-def _joined(laboratory: Laboratory, rows: Integers) -> Floats:
-    features = np.asarray(laboratory.features[rows], dtype=np.float64)
-    if laboratory.statistics is None or not laboratory.statistics.shape[1]:
-        return features
-    spread = max(float(features.std(axis=0).mean()), 1e-9)
-    # one picture statistic weighs as much as a good part of the features: there are few of them
-    scale = spread * np.sqrt(features.shape[1] / 4 / laboratory.statistics.shape[1])
-    statistics = np.asarray(laboratory.statistics[rows], dtype=np.float64)
-    return np.concatenate([features, statistics * scale], axis=1)
 
 
 def _directions(points: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -70,6 +71,13 @@ def fill(atlas: Atlas, root: Path) -> None:
     vectors = centres[kinds] + generator.normal(scale=0.12, size=(len(ids), 16))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     atlas.add_embeddings(MODEL, ids, vectors.astype(np.float32))
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages wait for what is worked out beside them, however busy the machine is."""
+    monkeypatch.setattr("annotator.progress.board.PATIENCE", 60.0)
+    monkeypatch.setattr("annotator.review.shelf.PATIENCE", 60.0)
 
 
 @pytest.fixture(scope="session")
@@ -159,6 +167,30 @@ class Browser:
 def browser(app: Flask) -> Browser:
     """A client of ``app`` with a session."""
     return Browser(app.test_client())
+
+
+@pytest.fixture
+def clustered(tmp_path: Path) -> Path:
+    """Path of an atlas of vectors in clusters, enough for sheets: data set new of 320 cells, every
+    fourth labelled, and data set other, all labelled. Cell n is of class (n - 1) % 4."""
+    generator = np.random.default_rng(11)
+    kinds = np.arange(360) % len(CLASSES)
+    vectors = np.eye(16)[kinds] + generator.normal(scale=0.05, size=(len(kinds), 16))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    (tmp_path / "model.safetensors").write_bytes(b"no weights are read here")
+    labelled = set(generator.choice(320, 80, replace=False).tolist())
+    with Atlas.open(tmp_path / "atlas", create=True) as atlas:
+        atlas.add_model("synthetic", tmp_path / "model.safetensors", {})
+        for dataset, numbers in (("new", range(320)), ("other", range(320, len(kinds)))):
+            atlas.add_dataset(dataset, str(tmp_path))
+            records = []
+            for n in numbers:
+                told = CLASSES[kinds[n]] if dataset == "other" or n in labelled else None
+                digest = hashlib.sha256(str(n).encode()).hexdigest()
+                records.append(CellRecord(f"{n:03}.png", digest, 40, 40, class_code=told))
+            atlas.add_cells(dataset, records)
+        atlas.add_embeddings("synthetic", atlas.cell_ids(), vectors.astype(np.float32))
+    return tmp_path / "atlas"
 
 
 @pytest.fixture

@@ -162,6 +162,31 @@ def test_a_preview_writes_nothing_and_the_import_what_it_showed(browser, app) ->
     assert send(browser, text).json["same"] == 1
 
 
+def test_an_unchanged_export_adds_nothing_to_its_own_atlas(browser) -> None:
+    cell = browser.next()["id"]
+    browser.label(cell, "monocyte")
+    text = browser.get("/api/v1/export/labels.csv").text
+    found = send(browser, text, "yes").json
+    assert (found["labels"], found["same"], found["contradicting"]) == (0, found["rows"], 0)
+    assert found["same"] > 1
+
+
+def test_a_preview_tells_new_same_and_contradicting_labels_apart(browser) -> None:
+    text = "cell,class,author\n1,neutrophil,bob\n2,platelet,bob\n25,monocyte,bob\n"
+    found = send(browser, text, "yes").json
+    assert (found["labels"], found["same"], found["contradicting"]) == (3, 0, 1)
+    first = found["sample"][0]
+    assert (first["cell"], first["contradicts"], first["present"]["code"]) == (
+        2,
+        True,
+        "lymphocyte",
+    )
+    assert [each["contradicts"] for each in found["sample"][1:]] == [False, False]
+    assert send(browser, text).json["contradicting"] == 1
+    again = send(browser, text + "1,band_neutrophil,bob\n", "yes", "other.csv").json
+    assert (again["labels"], again["same"], again["contradicting"]) == (1, 3, 0)
+
+
 def test_an_imported_label_takes_its_cell_out_of_the_queue(browser) -> None:
     first = browser.next()["id"]
     send(browser, f"cell,class\n{first},monocyte\n")
@@ -192,7 +217,7 @@ def test_an_export_is_a_zip_with_its_card_that_comes_in_again(browser, form: str
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert "CC0" in archive.read(f"{form}/README.md").decode()
     seen = send(browser, data, "yes", f"{form}.zip")
-    assert (seen.json["labels"], seen.json["passed_over"]) == (24, 0)
+    assert (seen.json["same"], seen.json["passed_over"]) == (24, 0)
 
 
 def test_an_export_without_pictures_and_of_a_consensus(browser) -> None:

@@ -29,6 +29,15 @@ def test_why_not_gives_the_cells_of_the_runner_up_nearest_first(browser) -> None
     assert {each["class"]["code"] for each in named["neighbours"]} == {"platelet"}
 
 
+def test_why_not_tells_the_proposal_it_belongs_to(browser) -> None:
+    told = browser.get("/api/v1/focus/25/why-not").json
+    proposal = browser.get("/api/v1/cells/25").json["proposal"]
+    assert told["proposal"] == proposal
+    assert told["class"] == proposal["runner_up"]
+    chances = {each["code"]: each["probability"] for each in proposal["probabilities"]}
+    assert told["probability"] == chances[told["class"]["code"]]
+
+
 def test_why_not_never_shows_the_cell_itself_and_says_why_there_is_nothing(browser) -> None:
     told = browser.get("/api/v1/focus/1/why-not?class=neutrophil").json
     assert 1 not in {each["cell"] for each in told["neighbours"]}

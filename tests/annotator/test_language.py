@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog
-from flask import Flask
+from flask import Flask, render_template_string
 from flask.testing import FlaskClient
 
 from annotator.catalogues import PACKAGE, extracted, lacking, written
+from annotator.class_names import SHIPPED, class_name
 from annotator.language import (
     COUNTED,
     LANGUAGES,
@@ -22,6 +24,8 @@ from annotator.language import (
     script_catalogue,
     translations,
 )
+from annotator.rewording import REMEDIES, WORDS
+from index.taxonomy import shipped_taxonomy
 
 TEMPLATES = sorted((PACKAGE / "templates").rglob("*.html"))
 SCRIPTS = sorted(
@@ -179,3 +183,70 @@ def test_no_sentence_of_a_script_is_left_out(script: Path) -> None:
     source = re.sub(rf"\bplural\(\s*{joined},\s*{joined}", "", source)
     said = re.findall(r"[\"`]([A-Z][a-z]*(?: [^\"`\n]+)?)[\"`]", source)
     assert [each for each in said if " " in each and bare(each)] == []
+
+
+SPANISH = {"Accept-Language": "es"}
+
+
+def test_classes_are_named_in_the_language_and_codes_are_not(client: FlaskClient) -> None:
+    for document in client.get("/api/v1/classes", headers=SPANISH).json["classes"]:
+        if document["code"] == "neutrophil":
+            assert document["name"] == "Neutrófilo"
+            assert "Neutrophil" in document["aliases"]
+    cell = client.get("/api/v1/next", headers=SPANISH).json["cell"]
+    english = client.get(f"/api/v1/cells/{cell['id']}").json
+    assert cell["proposal"]["class"]["code"] == english["proposal"]["class"]["code"]
+    name = cell["proposal"]["class"]["name"]
+    assert name != english["proposal"]["class"]["name"]
+    assert name.lower() in cell["proposal"]["words"]["prediction_set"]
+    assert client.get("/api/v1/export/labels.csv", headers=SPANISH).text.count("Neutrophil") > 0
+
+
+def test_every_class_that_comes_with_it_has_a_name_in_every_catalogue() -> None:
+    taxonomy = shipped_taxonomy()
+    assert {node.name for node in taxonomy.nodes.values()} == SHIPPED
+    assert class_name(replace(taxonomy.node("blast"), name="Undo")) == "Undo"
+
+
+def test_a_page_names_classes_that_were_worked_out_for_nobody(app: Flask) -> None:
+    """Figures are made on a thread, which speaks English."""
+    template = "{{ 'Neutrophil'|class_name }}, {{ 'Undo'|class_name }}"
+    with app.test_request_context(headers=SPANISH):
+        assert render_template_string(template) == "Neutrófilo, Undo"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "words"),
+    [
+        ("POST", "/api/v1/undo", "a ann no le queda nada que deshacer"),
+        ("POST", "/api/v1/redo", "ann no ha deshecho nada desde la última acción"),
+        ("GET", "/api/v1/cells/99999", "la célula 99999 no está en el atlas"),
+        ("GET", "/api/v1/nothing", "no hay nada en /api/v1/nothing"),
+        ("PUT", "/api/v1/undo", "PUT no es posible en /api/v1/undo"),
+    ],
+)
+def test_common_errors_are_said_in_the_language(
+    client: FlaskClient, method: str, path: str, words: str
+) -> None:
+    token = client.get("/api/v1/session").json["csrf_token"]
+    answer = client.open(
+        path, method=method, json={}, headers={**SPANISH, "X-CSRF-Token": token}
+    ).json["error"]
+    assert answer["message"].startswith(words)
+    english = client.open(path, method=method, json={}, headers={"X-CSRF-Token": token}).json
+    assert answer["remedy"] != english["error"]["remedy"]
+
+
+def test_what_is_said_again_is_what_is_raised() -> None:
+    """Every pattern stands for an error that is raised somewhere, by its first words."""
+    raised = "\n".join(
+        file.read_text(encoding="utf-8")
+        for folder in (PACKAGE, PACKAGE.parent / "index")
+        for file in folder.rglob("*.py")
+        if file.name != "rewording.py"
+    )
+    for _pattern, words in WORDS:
+        longest = max(re.split(r"%\(\w+\)s|;", words), key=len).strip()
+        assert longest in raised, words
+    for remedy in REMEDIES:
+        assert remedy in raised or remedy.split(", ")[0] in raised, remedy

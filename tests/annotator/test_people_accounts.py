@@ -7,6 +7,7 @@ import pytest
 from annotator import accounts
 from annotator.accounts import MOST_NAME
 from annotator.rooms import ROOMS
+from index import NewLabel
 from index import accounts as kept
 
 GOOD = "a sentence of some words"
@@ -233,6 +234,27 @@ def test_a_new_password_ends_the_other_sessions(team, member) -> None:
     path = invitation(team, name="rita")
     assert member(team).form(path, password="yet another one", again="yet another one")
     here.get("/account", 401)
+
+
+def test_an_account_counts_what_its_reader_read_and_no_import(team, member) -> None:
+    rita = member(team, "rita")
+    whole = team.extensions["desk"].whole
+    whole.add_labels([NewLabel(1, "neutrophil", "rita", "imported", source="old.csv")])
+
+    def read() -> str:
+        words = rita.client.get("/account").text.partition("Cells you have read</dt>")[2]
+        return words.partition("<dd>")[2].partition("</dd>")[0]
+
+    assert read() == "0"
+    for _ in range(2):
+        rita.label(rita.get("/next")["cell"]["id"], "platelet")
+    assert read() == "2"
+    rita.send("POST", "/undo")
+    assert read() == "1"
+    olga = member(team, "olga", "owner")
+    shared = {"dataset": "new", "readers": ["rita"], "overlap": 0, "unit": "cell"}
+    olga.send("POST", "/people/assignments", shared, 201)
+    assert read() == "1 / 12"
 
 
 def test_without_accounts_nobody_signs_in(app) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import random
@@ -129,6 +130,31 @@ def test_a_team_reads_every_cell_of_the_pool_once(team, member) -> None:
     assert len(set(read.values())) == 3
 
 
+def test_who_has_no_cell_left_is_told_what_others_hold_and_asks_again(
+    make_app, drawn, member, monkeypatch
+) -> None:
+    team = make_app(drawn, accounts=True, planted=0.0, dataset="new")
+    anna, otto = member(team, "anna"), member(team, "otto")
+    held = otto.get("/next")
+    theirs = {cell["id"] for cell in (held["cell"], *held["ahead"])}
+    assert held["elsewhere"] is None
+    answer = anna.get("/next")
+    while answer["cell"] is not None:
+        assert answer["cell"]["id"] not in theirs
+        answer = anna.label(answer["cell"]["id"], "platelet")["next"]
+    assert answer["elsewhere"]["cells"] == len(theirs) == answer["progress"]["left"]
+    assert 290 < answer["elsewhere"]["seconds"] <= 300
+    page = anna.client.get("/").text
+    assert '"elsewhere": {"cells": 4' in page
+    otto.label(held["cell"]["id"], "platelet")
+    assert anna.get("/next")["elsewhere"]["cells"] == len(theirs) - 1
+    later = time.time() + 301  # otto has gone: what was held then is for anna now
+    monkeypatch.setattr("index.work.time.time", lambda: later)
+    back = anna.get("/next")
+    assert back["cell"]["id"] in theirs - {held["cell"]["id"]}
+    assert back["elsewhere"] is None
+
+
 def test_an_answer_is_written_whole_or_not_at_all(team, member, monkeypatch) -> None:
     """Label, facts, check, count and lease are one transaction."""
     anna = member(team, "anna")
@@ -187,7 +213,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(drawn: Path) -> None:
                     with urllib.request.urlopen(request, timeout=30) as answer:
                         done = json.load(answer)["done"]
                     acknowledged.append((done["label"], code))
-            except OSError:
+            except (OSError, http.client.HTTPException):  # killed before or amid an answer
                 timer.join()
     assert acknowledged
     with Atlas.open(drawn) as atlas:

@@ -53,7 +53,7 @@ def test_the_time_of_an_accepted_sheet_is_that_of_the_action(opened) -> None:
     (number,) = sheets.make(opened, [Sheet("monocyte", "ann", "new", None, 0.99, 0.95, 0.9, cells)])
     labels = [NewLabel(cell, "monocyte", "ann", "bulk") for cell in (25, 26, 27)]
     labels.append(NewLabel(28, "neutrophil", "ann", "single"))
-    sheets.accept(opened, number, labels, out=[28], seconds=8.0)
+    sheets.accept(opened, number, labels, out={28: "neutrophil"}, seconds=8.0)
     add_labels(opened, [NewLabel(29, "neutrophil", "ann", "single")], [LabelFacts(seconds=3.0)])
     told = read_log(opened, "new")
     found = {pace.how: (pace.actions, pace.labels, pace.median) for pace in told.paces}

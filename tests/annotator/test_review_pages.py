@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from annotator.review.pictures import ALIKE, detail, likeness
+from annotator.review.finding import duplicates
+from annotator.review.matters import Material
+from annotator.review.pictures import ALIKE, CENTRED, aligned, detail, likeness
 from annotator.review.queues import REVIEW_QUEUES
+from annotator.review.shelf import Found, Shelf
 from index import CellRecord, NewLabel
 from index.reviewing import decisions_of
 from retrieval.reading.decode import pixel_hash
@@ -176,6 +179,50 @@ def test_near_duplicates_by_embedding_and_pixels(twins) -> None:
     assert "1-38" not in names
 
 
+def test_a_cell_cropped_otherwise_is_found_as_the_network_sees_it(twins) -> None:
+    """Cells 1 and 38 are alike by embedding; only the view, here told, shows them as one cell."""
+    desk = twins.client.application.extensions["desk"]
+    texture = np.random.default_rng(5).integers(0, 255, (9, 9, 3), dtype=np.uint8)
+    cell = np.kron(texture, np.ones((5, 5, 1), np.uint8))
+
+    def view(shown) -> np.ndarray:
+        if shown.file == "near.png":
+            return np.roll(cell, 1, axis=0)  # its middle was found a little apart
+        return cell if shown.file == "cell_00.png" else np.rot90(cell)
+
+    def pairs(**more) -> dict:
+        material = Material(desk.atlas, desk.proposals, desk.pictures, **more)
+        return {each.name: each for each in duplicates(material, lambda share: None)}
+
+    near = desk.atlas.cell(38)
+    path = desk.atlas.path.parent / "twin" / "near.png"
+    shifted = np.roll(np.asarray(Image.open(path).convert("RGB")), 12, axis=1)
+    Image.fromarray(shifted).save(path)
+    assert near.file == "near.png"
+    gone = pairs()
+    assert "1-38" not in gone
+    found = pairs(view=view)
+    assert found["1-38"].why.startswith("the same cell, cropped otherwise")
+    assert found["1-38"].worth >= CENTRED
+    assert "37-38" not in found  # another cell by its view: turned, it is not the same crop
+
+
+def test_views_of_one_cell_match_where_its_middle_was_found_apart() -> None:
+    rng = np.random.default_rng(2)
+
+    def cell() -> np.ndarray:
+        rgb = rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+        return np.asarray(Image.fromarray(rgb).resize((32, 32), Image.Resampling.BICUBIC))
+
+    one, other = cell(), cell()
+    for apart in (np.roll(one, 1, axis=0), np.roll(one, (-1, 1), axis=(0, 1)), one // 2):
+        assert aligned(detail(one), detail(apart)) > CENTRED
+    assert aligned(detail(one), detail(other)) < CENTRED - 0.2
+    assert aligned(detail(one), detail(np.roll(one, 6, axis=1))) < CENTRED
+    flat = np.full((32, 32, 3), 7, np.uint8)
+    assert abs(aligned(detail(one), detail(flat))) < 1e-6
+
+
 def test_likeness_sees_through_turns_and_light_and_not_more() -> None:
     rng = np.random.default_rng(0)
 
@@ -196,6 +243,16 @@ def test_every_queue_has_its_page(in_dispute, queue: str) -> None:
     html = in_dispute.get(f"/review?queue={queue}").text
     assert REVIEW_QUEUES[queue].title in html
     assert in_dispute.get("/api/v1/review").json["queues"]
+
+
+def test_a_page_whose_search_goes_on_says_how_far_it_is(in_dispute, monkeypatch) -> None:
+    browser = in_dispute[0] if isinstance(in_dispute, tuple) else in_dispute
+    assert 'id="searching"' not in browser.get("/review?queue=suspects").text
+    monkeypatch.setattr(Shelf, "matters", lambda *_, **__: Found([], 0.42))
+    page = browser.get("/review?queue=suspects").text
+    assert 'id="searching" data-queue="suspects"' in page
+    assert 'id="search-bar" max="1" value="0.42"' in page
+    assert "still searching: 42 %" in page
 
 
 def test_pages_decide_without_a_script(in_dispute) -> None:

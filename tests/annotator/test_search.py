@@ -197,11 +197,11 @@ def test_a_picture_is_embedded_and_searched_by(browser, app, opened, monkeypatch
     class Network:
         id = opened.active_model
 
-    monkeypatch.setattr("retrieval.model.atlas_model", lambda atlas: Network())
     monkeypatch.setattr(
         "retrieval.embedding.embed_images",
         lambda model, items, read, **more: [(item, vectors[ids == 25][0]) for item in items],
-    )
+    )  # first: a module imported now must not keep the false model below
+    monkeypatch.setattr("retrieval.model.atlas_model", lambda atlas: Network())
     kept = upload(browser, png("JPEG"), 201, "../<b>cell</b>.jpg")
     assert kept["title"] == "b>.jpg"
     assert browser.get(kept["picture"]).mimetype == "image/webp"

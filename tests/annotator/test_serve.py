@@ -53,6 +53,13 @@ def test_port_0_takes_a_free_one_and_answers_there(drawn: Path) -> None:
     assert "warning" not in errors
 
 
+def test_with_accounts_it_is_for_all_who_have_one_and_asks_for_an_owner(drawn: Path) -> None:
+    with running(drawn, "--author", "bob", "--accounts") as (line, address, run):
+        assert line == f"CellKin annotator for all who have an account at {address}\n"
+        assert run.stdout is not None
+        assert f"the first owner joins once at {address}join/" in run.stdout.readline()
+
+
 def test_a_port_in_use_is_one_line(drawn: Path, run_cellkin) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from annotator.sheets import making
 from index import sheets as kept
 from index.adaptations import adaptation, adaptations_of
 from index.facts import facts_of
-from index.records import CellFilter
+from index.records import CellFilter, NewLabel
+from index.sheet_records import SheetCell
 
 CLASSES = ("neutrophil", "lymphocyte", "eosinophil", "platelet")
 
@@ -88,7 +90,7 @@ def test_a_sheet_is_accepted_and_undone_as_one_action(app, many) -> None:
     undone = many.post("/api/v1/undo").json["done"]
     assert undone["kind"] == "sheet"
     assert atlas.present_of(ids) == {}
-    assert kept.sheet(atlas, sheet["id"]).state == "undone"
+    assert kept.sheet(atlas, sheet["id"]).state == "open"
 
 
 def test_a_sheet_and_its_labels_keep_the_adaptation_that_proposed_them(app, many) -> None:
@@ -120,23 +122,69 @@ def test_what_is_taken_out_gets_its_own_class_or_none(app, many) -> None:
         assert atlas.history(rest[0]) == []
 
 
-def test_a_failed_check_splits_the_sheet(app, many) -> None:
+def fail_a_check(app, browser) -> tuple[int, kept.Sheet]:
+    """Answer the single cells rightly until one is a check, that one wrongly: its cell, and
+    the sheet as it was."""
+    whole = desk(app).whole
     for _ in range(30):
-        due = many.get("/api/v1/sheets/round").json
+        due = browser.get("/api/v1/sheets/round").json
         waiting = {
-            cell: sheet
-            for sheet in kept.open_sheets(desk(app).whole, "ann")
-            for cell in sheet.waiting
+            cell: sheet for sheet in kept.open_sheets(whole, "ann") for cell in sheet.waiting
         }
-        for cell in due["singles"]:
-            number = cell["id"]
-            if number in waiting:
-                done = many.post(f"/api/v1/sheets/singles/{number}", {"class": "monocyte"}, 201)
-                assert done.json["split"] is True
-                assert kept.sheet(desk(app).whole, waiting[number].id).state == "split"
-                return
-            many.post(f"/api/v1/sheets/singles/{number}", {"class": true_class(number)}, 201)
+        for cell in (each["id"] for each in due["singles"]):
+            path = f"/api/v1/sheets/singles/{cell}"
+            if cell in waiting:
+                done = browser.post(path, {"class": "monocyte"}, 201).json
+                assert done["split"] is True
+                return cell, waiting[cell]
+            browser.post(path, {"class": true_class(cell)}, 201)
     raise AssertionError("no check came")
+
+
+def test_a_failed_check_splits_the_sheet(app, many) -> None:
+    _, before = fail_a_check(app, many)
+    assert kept.sheet(desk(app).whole, before.id).state == "split"
+
+
+def test_a_wrong_answer_to_a_check_is_taken_back_with_its_split(app, many) -> None:
+    cell, before = fail_a_check(app, many)
+    whole = desk(app).whole
+    assert many.get("/api/v1/sheets/round").json["promise"]["failed"] == 1
+    answer = many.post("/api/v1/undo").json
+    assert (answer["cell"]["id"], answer["split_stays"]) == (cell, False)
+    now = kept.sheet(whole, before.id)
+    assert now.state == "open"
+    assert now.waiting == before.waiting
+    due = many.get("/api/v1/sheets/round").json
+    assert due["promise"]["failed"] == 0
+    assert before.id in {sheet["id"] for sheet in due["sheets"]}
+    assert cell in {each["id"] for each in due["singles"]}
+    many.post("/api/v1/redo")
+    assert kept.sheet(whole, before.id).state == "split"
+    assert many.get("/api/v1/sheets/round").json["promise"]["failed"] == 1
+    assert whole.present_of([cell]) == {cell: "monocyte"}
+
+
+def test_a_wrong_answer_is_taken_back_after_a_restart(app, many, make_app, browse_as) -> None:
+    _, before = fail_a_check(app, many)
+    again = make_app(desk(app).whole.path, dataset="new")
+    browse_as(again.test_client()).post("/api/v1/undo")
+    assert kept.sheet(desk(again).whole, before.id).state == "open"
+
+
+def test_a_split_stays_where_a_part_was_worked_on(app, many) -> None:
+    cell, before = fail_a_check(app, many)
+    whole = desk(app).whole
+    left = [each.cell_id for each in before.cells if each.cell_id != cell]
+    part = replace(before, parent_id=before.id, cells=tuple(map(SheetCell, left)))
+    (number,) = kept.make(whole, [part])
+    kept.accept(whole, number, [NewLabel(left[0], "platelet", "ann", "bulk")])
+    assert many.post("/api/v1/undo").json["split_stays"] is True
+    now = kept.sheet(whole, before.id)
+    assert now.state == "split"
+    assert cell in now.waiting  # no verdict: it counts for nothing
+    assert whole.present_of([cell, left[0]]) == {left[0]: "platelet"}
+    assert many.get("/api/v1/sheets/round").json["promise"]["failed"] == 0
 
 
 def test_a_pending_sheet_is_found_again_after_a_restart(app, many, make_app, browse_as) -> None:
@@ -175,6 +223,7 @@ def test_a_selection_opens_as_a_sheet(many) -> None:
     assert "Sheets" in many.get(chosen["sheet"]).text
     sent = {"selection": chosen["id"], "class": "lymphocyte"}
     made = many.post("/api/v1/sheets/selection", sent, 201).json["sheet"]
+    assert many.get("/api/v1/sheets/round").json["sheets"][0]["id"] == made
     sheets = {s["id"]: s for s in many.get("/api/v1/sheets/round").json["sheets"]}
     assert sheets[made]["class"]["code"] == "lymphocyte"
 

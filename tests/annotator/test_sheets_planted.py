@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
-import numpy as np
 import pytest
 
 from annotator.checks import has_stopped_reading, judge, vigilance
@@ -12,13 +9,12 @@ from annotator.sheets import plan as planning
 from annotator.sheets.plan import Aim, Record, catching, plan
 from annotator.sheets.planting import LONGEST
 from annotator.team import choose_gold
-from index import Atlas, CellRecord
 from index import sheets as kept
 from index.checks import SHEET, gold_answers, note_outcome, outcomes
 from index.planting import met_by, sheets_without
 
 CLASSES = ("neutrophil", "lymphocyte", "eosinophil", "platelet")
-CELLS, KNOWN = 320, 80  # of data set new, and those of it with an imported label
+CELLS = 320  # of data set new
 
 
 def true_class(cell: int) -> str:
@@ -26,32 +22,8 @@ def true_class(cell: int) -> str:
 
 
 @pytest.fixture
-def many(tmp_path):
-    """Path of an atlas of vectors in clusters: data set new, every fourth cell labelled, and data
-    set other, all labelled."""
-    drawn = np.random.default_rng(11)
-    kinds = np.arange(CELLS + 40) % len(CLASSES)
-    vectors = np.eye(16)[kinds] + drawn.normal(scale=0.05, size=(len(kinds), 16))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    (tmp_path / "model.safetensors").write_bytes(b"no weights are read here")
-    labelled = set(drawn.choice(CELLS, KNOWN, replace=False).tolist())
-    with Atlas.open(tmp_path / "atlas", create=True) as atlas:
-        atlas.add_model("synthetic", tmp_path / "model.safetensors", {})
-        for dataset, numbers in (("new", range(CELLS)), ("other", range(CELLS, len(kinds)))):
-            atlas.add_dataset(dataset, str(tmp_path))
-            records = []
-            for n in numbers:
-                told = CLASSES[kinds[n]] if dataset == "other" or n in labelled else None
-                digest = hashlib.sha256(str(n).encode()).hexdigest()
-                records.append(CellRecord(f"{n:03}.png", digest, 40, 40, class_code=told))
-            atlas.add_cells(dataset, records)
-        atlas.add_embeddings("synthetic", atlas.cell_ids(), vectors.astype(np.float32))
-    return tmp_path / "atlas"
-
-
-@pytest.fixture
-def app(make_app, many):
-    return make_app(many, dataset="new")
+def app(make_app, clustered):
+    return make_app(clustered, dataset="new")
 
 
 def whole(app):
@@ -182,7 +154,7 @@ def test_what_was_missed_cannot_be_made_good_in_another_tab(app, browser) -> Non
     out = dict.fromkeys(map(str, planted))
     browser.post(f"/api/v1/sheets/{sheet['id']}/accept", {"out": out}, 409)
     browser.post("/api/v1/undo")
-    browser.post(f"/api/v1/sheets/{sheet['id']}/accept", {"out": out}, 409)
+    browser.post(f"/api/v1/sheets/{sheet['id']}/accept", {"out": out}, 201)
     assert [each.caught for each in outcomes(whole(app), "ann")] == [False] * len(planted)
 
 
@@ -215,8 +187,8 @@ def test_no_three_sheets_in_a_row_go_without(app, browser) -> None:
     assert sheets_without(atlas, "ann")[0] <= LONGEST
 
 
-def test_with_planting_off_there_are_none(make_app, many, browse_as) -> None:
-    app = make_app(many, dataset="new", planted=0.0)
+def test_with_planting_off_there_are_none(make_app, clustered, browse_as) -> None:
+    app = make_app(clustered, dataset="new", planted=0.0)
     browser = browse_as(app.test_client())
     for _ in range(6):
         sheet = sheet_next(browser)

@@ -1,9 +1,10 @@
 """Undo and redo against a plain model: after any actions the atlas is what its log says.
 
-One reader labels, skips and flags cells, accepts sheets, answers what is planted, works on
-clusters, undoes and redoes; beside them a chief decides on cells and takes that back. Beside the
-model stands a replay: the log of labels and the audit trail read from the beginning by rules of a
-few lines, which the atlas's own derivations must agree with.
+One reader labels, skips and flags cells, accepts sheets, answers their checks and what is planted,
+works on clusters, undoes and redoes; beside them a chief decides on cells and takes that back.
+Beside the model stands a replay: the log of labels and the audit trail read from the beginning by
+rules of a few lines, which the atlas's own derivations must agree with. What becomes of sheets in
+all its ways has a machine of its own, ``test_sheet_machine``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,18 @@ from index.checks import GOLD, RUNNER_UP, SHEET, Check, open_checks, outcomes, p
 from index.cluster_steps import Change, Move, take_step, undo_step
 from index.clustering import add_clustering, cluster_of, list_clusters
 from index.reviewing import adjudicate, decisions_of, reopen, skipped_cells
-from index.sheet_records import FOLDED, SHOWN, Sheet, SheetCell
+from index.sheet_records import (
+    ACCEPTED,
+    FAILED,
+    FOLDED,
+    OPEN,
+    PASSED,
+    SHOWN,
+    SPLIT,
+    UNDONE,
+    Sheet,
+    SheetCell,
+)
 
 CELLS = range(1, 9)
 KNOWN = {9: "platelet", 10: "monocyte"}  # cells that are planted on sheets
@@ -88,6 +100,7 @@ class Undoing(RuleBasedStateMachine):
         self.undone: list[Action] = []
         self.skipped: set[int] = set()
         self.judged: list[tuple[int, str, bool | None]] = []  # cell, kind of check, caught
+        self.checked: dict[int, int | None] = {}  # sheet with checks, label that split its parent
         self.ruled: dict[int, list[str]] = {}  # by cell, decisions that stand, oldest first
         self.rulings: dict[int, int] = {}  # the decision on a cell that can be taken back
         self.homes = {cell: self.odd if cell % 2 else self.even for cell in CELLS}
@@ -121,7 +134,7 @@ class Undoing(RuleBasedStateMachine):
         action = self.reader.label(cell, code, Shown())
         if check is None or not self.answered(check, code, action):
             self.did(action)
-            self.skipped.discard(cell)
+        self.skipped.discard(cell)
 
     def answered(self, check: Check, code: str, action: Action) -> bool:
         """Note the answer to a check; whether what was planted went unnoticed."""
@@ -167,7 +180,8 @@ class Undoing(RuleBasedStateMachine):
         ]
         taken = {each for each in out if out[each] != code} | ({known} if noticed else set())
         before = self.own
-        done = kept.accept(self.atlas, number, new, out={each for each in taken if each})
+        given = {each: out.get(each) for each in taken}
+        done = kept.accept(self.atlas, number, new, out=given)
         labelled = [each.cell_id for each in new if each.cell_id not in before]
         assert len(done.labels) == len(labelled)
         if known is not None:
@@ -175,6 +189,64 @@ class Undoing(RuleBasedStateMachine):
             assert done.noticed == ((known,) if noticed else ())
         self.did(self.reader.accepted(number, labelled))
         self.skipped.difference_update(labelled)
+
+    @property
+    def taken_back(self) -> list[Sheet]:
+        """The sheets that were accepted, taken back, and not accepted anew since."""
+        numbers = {a.sheet_id for a in self.undone if a.kind == "sheet" and a.sheet_id}
+        return [kept.sheet(self.atlas, int(str(number))) for number in sorted(numbers, key=str)]
+
+    @precondition(lambda self: self.taken_back)
+    @rule(data=st.data(), out=st.dictionaries(cells, st.none() | classes, max_size=3))
+    def accept_a_sheet_anew(self, data: st.DataObject, out: dict[int, str | None]) -> None:
+        sheet = data.draw(st.sampled_from(self.taken_back))
+        before = self.own
+        new = [
+            NewLabel(each.cell_id, sheet.class_code, "ann", "bulk")
+            for each in sheet.open_cells
+            if each.cell_id not in out
+        ]
+        done = kept.accept(self.atlas, sheet.id, new, out=out)
+        assert (done.noticed, done.missed) == ((), ())  # judged by the first acceptance
+        labelled = [each.cell_id for each in new if each.cell_id not in before]
+        self.did(self.reader.accepted(sheet.id, labelled))
+        self.skipped.difference_update(labelled)
+
+    @rule(some=st.sets(cells, min_size=3, max_size=5), code=classes)
+    def propose_a_sheet_with_checks(self, some: set[int], code: str) -> None:
+        self.propose(sorted(some), code, None)
+
+    def propose(self, some: list[int], code: str, split_by: int | None) -> None:
+        mine = tuple(SheetCell(each, checked=place < 2) for place, each in enumerate(some))
+        sheet = Sheet(code, "ann", "d", None, 0.99, 0.95, 0.7, mine)
+        if split_by is None:
+            (number,) = kept.make(self.atlas, [sheet])
+        else:
+            parent = next(a.sheet_id for a in self.done if a.label_id == split_by)
+            (number,) = kept.split(self.atlas, int(str(parent)), [sheet])
+        self.checked[number] = split_by
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data(), right=st.booleans(), code=classes)
+    def answer_a_purity_check(self, data: st.DataObject, right: bool, code: str) -> None:
+        sheet = kept.sheet(self.atlas, data.draw(st.sampled_from(self.waiting)))
+        cell = data.draw(st.sampled_from(sheet.waiting))
+        answer = sheet.class_code if right else code
+        label = NewLabel(cell, answer, "ann", "single", proposal_visible=False)
+        same = answer == sheet.class_code
+        label_id = kept.answer_check(self.atlas, sheet.id, label, same=same)
+        self.did(self.reader.answered(cell, label_id, answer, sheet.id))
+        self.skipped.discard(cell)
+        left = [each.cell_id for each in sheet.cells if each.cell_id != cell]
+        if not same and left:
+            self.propose(left, answer, label_id)
+        elif not same:
+            kept.split(self.atlas, sheet.id, [])
+
+    @property
+    def waiting(self) -> list[int]:
+        """The open sheets that wait for an answer to a check."""
+        return [each.id for each in kept.open_sheets(self.atlas, "ann") if each.waiting]
 
     @rule(cell=cells, code=classes)
     def decide(self, cell: int, code: str) -> None:
@@ -256,6 +328,37 @@ class Undoing(RuleBasedStateMachine):
         assert cluster_of(self.atlas, self.run) == self.homes
         names = {each.id: each.name for each in list_clusters(self.atlas, self.run)}
         assert names == {each: self.names[each] for each in set(self.homes.values())}
+
+    @invariant()
+    def sheets_taken_back_stand_as_they_were(self) -> None:
+        for sheet in self.taken_back:
+            assert sheet.state == OPEN
+            assert all(cell.verdict is None and cell.was is not None for cell in sheet.cells)
+            kept_cells = {cell.cell_id for cell in sheet.cells if cell.given}
+            assert kept_cells <= {c.cell_id for c in sheet.open_cells if c.draft is None}
+        for action in self.done:
+            if action.kind == "sheet" and action.sheet_id is not None:
+                assert kept.sheet(self.atlas, action.sheet_id).state == ACCEPTED
+
+    @invariant()
+    def sheets_are_as_their_checks_say(self) -> None:
+        answers = {(a.sheet_id, a.cell_id): a for a in self.done if a.kind == "label"}
+        given = {action.label_id for action in answers.values()}
+        for number, split_by in self.checked.items():
+            sheet = kept.sheet(self.atlas, number)
+            for cell in sheet.cells:
+                answer = answers.get((number, cell.cell_id))
+                same = answer is not None and answer.class_code == sheet.class_code
+                assert cell.verdict == (None if answer is None else PASSED if same else FAILED)
+            failed = any(cell.verdict == FAILED for cell in sheet.cells)
+            there = split_by is None or split_by in given
+            assert sheet.state == (SPLIT if failed else OPEN if there else UNDONE)
+        outcomes = kept.outcomes(self.atlas, "d")
+        counted = {
+            verdict: sum(each.cells for each in outcomes if each.verdict == verdict)
+            for verdict in (PASSED, FAILED)
+        }
+        assert sum(counted.values()) == sum(number is not None for number, _ in answers)
 
     @invariant()
     def the_atlas_is_the_replay_of_its_log(self) -> None:

@@ -40,9 +40,48 @@ def test_a_whole_batch_by_keyboard_alone(annotator, look) -> None:
         seen.wait_for("#status", f"Saved: cell {cell} ")
     seen.page.locator("#empty").wait_for()
     assert "All 45 cells have a label" in seen.text("#empty-words")
+    assert seen.page.locator("#ask-again").is_hidden()
     seen.press("u")
     seen.wait_for("#status", "Undone: label")
     assert seen.page.locator("#desk").is_visible()
+
+
+def test_what_others_hold_is_said_at_the_end_and_asked_for_again(annotator, look) -> None:
+    seen = look(annotator.address)
+    cell = cell_of(seen)
+    progress = {
+        "total": 45,
+        "labelled": 43,
+        "left": 2,
+        "this_run": 9,
+        "skipped": 0,
+        "dataset": None,
+    }
+    ended = {
+        "cell": None, "ahead": [], "progress": progress,
+        "elsewhere": {"cells": 2, "seconds": 200.0},
+    }  # fmt: skip
+    again = seen.page.request.get(f"{annotator.address}api/v1/next?without={cell}").json()
+    answers = [ended, again]
+    seen.page.route("**/api/v1/next", lambda route: route.fulfill(json=answers.pop(0)))
+    seen.page.route(
+        f"**/api/v1/cells/{cell}/skip",
+        lambda route: route.fulfill(json={"done": {"cell": cell}, "next": ended}),
+    )
+    seen.press("s")
+    seen.page.locator("#empty").wait_for()
+    assert seen.text("#empty-title") == "Nothing for you just now"
+    words = (
+        "2 more cells are on other readers' screens. "
+        "What stays unanswered there comes back after 4 minutes."
+    )
+    assert seen.text("#empty-words") == words
+    seen.page.get_by_role("button", name="Ask again").click()
+    seen.wait_for("#status", words)
+    seen.page.get_by_role("button", name="Ask again").click()
+    seen.page.locator("#desk").wait_for()
+    assert cell_of(seen) == again["cell"]["id"]
+    assert seen.page.evaluate("document.activeElement.id") == "viewer"
 
 
 def test_a_class_key_a_subclass_and_undo_without_limit(annotator, look) -> None:

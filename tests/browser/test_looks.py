@@ -47,10 +47,49 @@ def test_labels_come_in_with_a_preview(annotator, look, tmp_path) -> None:
     seen = look(f"{annotator.address}exchange")
     seen.page.locator("#file").set_input_files(str(table))
     seen.page.get_by_role("button", name="Preview").click()
-    seen.wait_for("#import-report", "1 label will be added. 1 of 2 rows are passed over.")
+    seen.wait_for(
+        "#import-report", "1 label is new and will be added. 1 of 2 rows are passed over."
+    )
     assert "'unicorn' is not in the taxonomy" in seen.text("#import-report")
     seen.page.get_by_role("button", name="Add these labels").click()
     seen.wait_for("#import-report", "1 label added.")
     with seen.page.expect_download() as download:
         seen.page.get_by_role("button", name="Export", exact=True).click()
     assert download.value.suggested_filename == "atlas-csv.zip"
+
+
+@pytest.mark.parametrize("locale", ["en", "es"])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 800), (1024, 768), (390, 844)])
+def test_no_words_of_the_labelling_page_leave_their_place(
+    shown, look, locale: str, width: int, height: int
+) -> None:
+    seen = look(shown.address, width=width, height=height, locale=locale)
+    seen.settle()
+    burst = seen.page.evaluate(
+        """() => [...document.querySelectorAll(".acts .tool, .zoom .tool, .who, .menu-button")]
+          .filter((each) => each.scrollWidth > each.clientWidth + 1)
+          .map((each) => each.textContent)"""
+    )
+    assert burst == []
+    scale, zoom = (seen.page.locator(each).bounding_box() for each in ("#scale-words", "#zoom"))
+    assert scale["x"] + scale["width"] <= zoom["x"] or scale["y"] + scale["height"] <= zoom["y"], (
+        scale,
+        zoom,
+    )
+    if width > 760:
+        evidence = seen.page.locator(".evidence").bounding_box()
+        assert evidence["y"] + 150 < height  # what the proposal rests on is seen without scrolling
+
+
+def test_an_unknown_scale_leads_to_where_it_is_set(annotator, look) -> None:
+    seen = look(annotator.address)
+    seen.settle()
+    cell = seen.title().removeprefix("Cell ")
+    assert seen.text("#scale-words") == "scale unknown: set it on its page"
+    seen.page.get_by_role("link", name="set it on its page").click()
+    seen.page.wait_for_url(f"**/cells/{cell}#pixel-size")
+    seen.page.get_by_label("Micrometres a pixel").fill("0.1")
+    seen.page.get_by_role("button", name="Set", exact=True).click()
+    seen.page.goto(annotator.address)
+    seen.settle()
+    assert "µm" in seen.text("#scale-words")

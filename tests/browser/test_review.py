@@ -101,3 +101,79 @@ def test_on_a_telephone_the_accept_button_keeps_off_both_edges(disputed, look) -
     width = seen.page.evaluate("() => document.documentElement.clientWidth")
     assert box["x"] >= 10
     assert width - box["x"] - box["width"] >= 10
+
+
+def test_the_evidence_comes_into_view_by_its_key(disputed, look) -> None:
+    seen = look(f"{disputed.address}review/disagreements/31", height=420)
+    seen.settle()
+    summary = seen.page.locator("#evidence summary")
+    assert summary.bounding_box()["y"] > 420
+    seen.press("e")
+    seen.page.locator("#evidence-body .neighbour").first.wait_for()
+    seen.page.wait_for_function(
+        "() => document.querySelector('#evidence summary').getBoundingClientRect().top < 100"
+    )
+    assert seen.page.evaluate("document.activeElement.matches('#evidence summary')")
+
+
+def test_a_search_under_way_is_followed_to_its_end(disputed, look) -> None:
+    address = f"{disputed.address}review?queue=suspects"
+    seen = look(address)
+    told = [
+        {"searched": 0.3, "total": 1},
+        {"searched": 0.6, "total": 2},
+        {"searched": 1, "total": 2},
+    ]
+    seen.page.route("**/api/v1/review/suspects", lambda route: route.fulfill(json=told.pop(0)))
+    over = []
+
+    def page(route) -> None:
+        answer = route.fetch()
+        if over:
+            route.fulfill(response=answer)
+            return
+        over.append(True)
+        going = 'role="status" id="searching" data-queue="suspects"'
+        body = answer.text().replace('class="faint" role="status"', f'class="faint" {going}', 1)
+        body = body.replace("</header>", '<progress id="search-bar" max="1"></progress></header>')
+        route.fulfill(response=answer, body=body)
+
+    seen.page.route(address, page)
+    seen.page.goto(address)
+    seen.wait_for("#searching", "1 to look at · still searching: 30 %")
+    seen.wait_for("#searching", "2 to look at · still searching: 60 %")
+    seen.page.locator("#searching").wait_for(state="detached")  # loaded again by itself
+    assert told == []
+
+
+def test_the_buttons_of_a_queue_stand_apart(disputed, look) -> None:
+    seen = look(f"{disputed.address}review?queue=suspects")
+    group = seen.page.locator(".review-head .group")
+    assert group.evaluate("each => getComputedStyle(each).display") == "flex"
+    assert group.evaluate("each => parseFloat(getComputedStyle(each).columnGap)") >= 8
+
+
+def test_why_not_shows_a_newer_proposal_together_with_its_answer(disputed, look) -> None:
+    """As after an adaptation that came while the cell was in view."""
+    seen = look(f"{disputed.address}?cell=33")
+    seen.settle()
+    before = seen.text("#proposed")
+
+    def newer(route) -> None:
+        told = route.fetch().json()
+        proposal = told["proposal"]
+        first, second = proposal["class"], proposal["runner_up"]
+        proposal |= {"class": second, "runner_up": first, "probability": 0.59, "token": "newer"}
+        route.fulfill(json={**told, "class": first, "probability": 0.41})
+
+    seen.page.route("**/why-not", newer)
+    seen.press(";")
+    seen.wait_for("#evidence-words", f"The labelled cells of {before.lower()} (41 %)")
+    assert seen.text("#proposed") != before
+    assert "59 %" in seen.text("#proposal")
+    assert "adapted meanwhile" in seen.text("#status")
+    assert seen.page.locator("#why-not").get_attribute("aria-pressed") == "true"
+    with seen.page.expect_request("**/label") as asked:
+        seen.press("Enter")
+    assert asked.value.post_data_json["proposal"] == "newer"
+    seen.forgive("409")

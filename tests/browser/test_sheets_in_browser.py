@@ -111,9 +111,72 @@ def test_a_sheet_by_keyboard_alone_then_undone(at_sheets, look) -> None:
         assert atlas.present_of([third]) == {third: "monocyte"}
     seen.page.wait_for_timeout(3000)  # keys are not taken until what comes next is there
     seen.press("u")
-    seen.wait_for("#status", "The sheet is taken back.")
+    seen.wait_for("#status", "The sheet is taken back")
     with Atlas.open(at_sheets.atlas) as atlas:
         assert atlas.present_of([cell.cell_id for cell in sheet.displayed]) == {}
+    # The very same sheet stands there, with the same cells taken out and corrected.
+    seen.wait_for("#accept-words", f"Accept {count} as ")
+    assert tiles(seen).count() == len(sheet.displayed)
+    assert "out" in tiles(seen).nth(1).inner_text()
+    assert "MO" in tiles(seen).nth(2).inner_text()
+    seen.press("Control+y")
+    seen.wait_for("#status", "The sheet is accepted again.")
+    with Atlas.open(at_sheets.atlas) as atlas:
+        assert atlas.present_of([second, third]) == {third: "monocyte"}
+    for key, words in (("Control+z", "taken back"), ("Control+Shift+z", "accepted again")):
+        seen.page.wait_for_timeout(1500)
+        seen.press(key)
+        seen.wait_for("#status", words)
+
+
+def test_a_single_cell_is_flagged_skipped_and_searched_by_key(at_sheets, look) -> None:
+    seen = look(f"{at_sheets.address}sheets")
+    seen.page.locator("#single:not([hidden])").wait_for()
+    cell = shown_cell(seen)
+    seen.press("f")
+    seen.wait_for("#status", f"Cell {cell} is flagged.")
+    assert seen.page.locator("#flag-mark").is_visible()
+    assert seen.page.get_attribute("#flag", "aria-pressed") == "true"
+    source = seen.page.get_attribute("#single-picture", "src")
+    seen.press("s")
+    seen.wait_for("#status", f"Skipped cell {cell}: it comes back after all others.")
+    seen.page.wait_for_timeout(1500)
+    assert shown_cell(seen) != cell
+    seen.press("u")  # shows it again, still flagged
+    seen.wait_for("#status", "Undone.")
+    seen.page.locator(f'#single-picture[src="{source}"]').wait_for()
+    assert seen.page.locator("#flag-mark").is_visible()
+    seen.page.wait_for_timeout(1500)
+    seen.press("/")
+    seen.page.keyboard.type("neutro", delay=20)
+    seen.press("Enter")
+    seen.wait_for("#status", "Saved: neutrophil.")
+    with Atlas.open(at_sheets.atlas) as atlas:
+        assert atlas.present_of([cell]) == {cell: "neutrophil"}
+        assert atlas.cell(cell).flagged
+
+
+def test_whoever_cannot_name_what_is_left_may_leave_it(
+    sheet_folder, tmp_path, start_annotator, look
+) -> None:
+    def name_most(path: Path) -> None:
+        with Atlas.open(path) as atlas:
+            left = [cell for cell in atlas.cell_ids().tolist() if not atlas.history(cell)]
+            atlas.add_labels([NewLabel(c, true_class(c), "bea", "single") for c in left[:-2]])
+
+    there = start_annotator(sheet_folder / "atlas", tmp_path, first=name_most)
+    seen = look(f"{there.address}sheets")
+    for _ in range(2):
+        seen.page.locator("#single:not([hidden])").wait_for()
+        before = shown_cell(seen)
+        seen.press("s")
+        seen.wait_for("#status", f"Skipped cell {before}")
+        seen.page.wait_for_timeout(1500)
+    seen.wait_for("#stage-title", "Nothing else is left")
+    seen.page.get_by_role("button", name="Show them again").click()
+    seen.wait_for("#stage-words", "You skipped this one before.")
+    seen.press(KEYS[true_class(shown_cell(seen))])
+    seen.wait_for("#status", "Saved")
 
 
 def test_shift_and_a_frame_take_many_out(at_sheets, look) -> None:
@@ -148,6 +211,88 @@ def test_a_pending_sheet_survives_the_end_of_the_server(at_sheets, look) -> None
     seen.forgive("ERR_CONNECTION_REFUSED", "Failed to load resource")
 
 
+def test_a_selection_opens_first_under_its_origin(at_sheets, look) -> None:
+    seen = look(f"{at_sheets.address}sheets")
+    name_singles(seen)
+    with Atlas.open(at_sheets.atlas) as atlas:
+        first, *others = kept.open_sheets(atlas, "ann")
+        for sheet in others:
+            kept.drop(atlas, sheet.id)
+        lying = {cell.cell_id for cell in first.cells}
+        free = [c for c in atlas.cell_ids().tolist() if not atlas.history(c) and c not in lying]
+    seen.page.evaluate(
+        """async (cells) => {
+          const { openSheet } = await import("/static/js/open_sheet.js");
+          await openSheet(cells, { origin: "map", title: "Lasso on the map" });
+        }""",
+        free[:7],
+    )
+    seen.page.wait_for_url("**/sheets")
+    seen.page.locator("#single:not([hidden])").wait_for()
+    seen.wait_for("#stage-words", "Then: Lasso on the map, 7 cells.")
+    name_singles(seen)
+    seen.wait_for("#stage-title", "Lasso on the map, 7 cells. ")
+
+
+def test_a_cell_is_enlarged_beside_labelled_ones(at_sheets, look) -> None:
+    seen = look(f"{at_sheets.address}sheets")
+    name_singles(seen)
+    sheet = pending(at_sheets)
+    ids = [cell.cell_id for cell in sheet.displayed]
+    strip = seen.page.locator("#references img")
+    assert strip.count() == 6
+    name = sheet.class_code
+    assert re.fullmatch(rf"Cell \d+, labelled {name}", strip.first.get_attribute("alt"))
+    seen.press("ArrowRight", "+")
+    seen.wait_for("#enlarged-title", f"Cell {ids[1]}")
+    picture = seen.page.locator("#enlarged-picture")
+    assert f"/images/{ids[1]}/" in picture.get_attribute("src")
+    assert picture.bounding_box()["width"] > 300
+    seen.press("ArrowRight")
+    seen.wait_for("#enlarged-title", f"Cell {ids[2]}")
+    seen.press("+")
+    assert not seen.page.get_by_role("dialog").is_visible()
+    tiles(seen).first.dblclick()
+    seen.wait_for("#enlarged-title", f"Cell {ids[0]}")
+    seen.press("Escape")
+    assert seen.page.locator('#grid .tile[aria-selected="false"]').count() == 0
+
+
+@pytest.mark.parametrize("way", ["key", "button"])
+def test_all_ticked_cells_become_another_class(at_sheets, look, way) -> None:
+    seen = look(f"{at_sheets.address}sheets")
+    name_singles(seen)
+    sheet = pending(at_sheets)
+    seen.press("ArrowRight", "Space")
+    if way == "key":
+        seen.press("Shift+M")
+    else:
+        seen.page.get_by_role("button", name="All are …").click()
+        dialog = seen.page.get_by_role("dialog", name=re.compile("^Which class are the"))
+        dialog.get_by_role("button", name="Monocyte M").first.click()
+    seen.wait_for("#status", "Proposed as monocyte now.")
+    with Atlas.open(at_sheets.atlas) as atlas:
+        (new,) = [each for each in kept.open_sheets(atlas, "ann") if each.parent_id == sheet.id]
+        out = [cell.cell_id for cell in new.cells if cell.draft is not None]
+        assert new.class_code == "monocyte"
+        assert out == [sheet.displayed[1].cell_id]
+    seen.page.locator("#single:not([hidden])").wait_for()
+    for _ in range(12):  # what is checked is no monocyte, but the test says so
+        seen.page.locator("#single:not([hidden]), #grid:not([hidden])").first.wait_for()
+        if seen.page.locator("#grid").is_visible():
+            break
+        before = seen.page.get_attribute("#single-picture", "src")
+        cell = shown_cell(seen)
+        seen.press("m" if cell in new.waiting else KEYS[true_class(cell)])
+        seen.page.wait_for_function(
+            "before => document.querySelector('#grid').checkVisibility() || "
+            "document.querySelector('#single-picture').getAttribute('src') !== before",
+            arg=before,
+        )
+    seen.wait_for("#stage-title", "Monocyte: all of these?")
+    assert tiles(seen).filter(has_text="out").count() == 1
+
+
 def test_a_fresh_label_moves_proposals_and_nothing_else(at_sheets, look) -> None:
     """Labels given elsewhere make cells of the sheet be proposed as another class: they are
     unticked where they stand, and nothing on the page shifts."""
@@ -164,3 +309,14 @@ def test_a_fresh_label_moves_proposals_and_nothing_else(at_sheets, look) -> None
     assert out.count() == len(sheet.displayed)
     assert "MO" in out.first.inner_text()
     assert seen.page.evaluate("window.shifted") == []
+    # One is ticked and unticked by the reader; the program took the others out.
+    first = sheet.displayed[0].cell_id
+    for _ in range(2):
+        tiles(seen).first.click()
+        seen.page.wait_for_timeout(600)  # two quick clicks show the cell large
+    seen.press("Enter")
+    seen.wait_for("#status", "0 labels saved.")
+    with Atlas.open(at_sheets.atlas) as atlas:
+        said = {c.cell_id: c.verdict for c in kept.sheet(atlas, sheet.id).cells if not c.checked}
+    assert said.pop(first) == "taken_out"
+    assert set(said.values()) == {"moved"}

@@ -41,6 +41,18 @@ def test_embed_says_what_an_unlabelled_set_is_like(atlas_with_strange, run_cellk
     assert "no label" not in again.stderr
 
 
+def test_embed_says_it_of_a_hardly_labelled_set_too(
+    painted_atlas, strange, run_cellkin, tmp_path
+) -> None:
+    some = tmp_path / "some.csv"
+    some.write_text("file,class\n0.png,basophil\n1.png,basophil\n", encoding="utf-8")
+    imported = run_cellkin("import", painted_atlas, strange, "--labels", some, "--dataset", "few")
+    assert imported.status == 0, imported.stderr
+    result = run_cellkin("embed", painted_atlas)
+    assert "data set few has 2 labels: " in result.stderr
+    assert "nearest painted: p " in result.stderr
+
+
 def test_a_set_without_labels(atlas_with_strange, run_cellkin, tmp_path):
     assert run_cellkin("embed", atlas_with_strange).status == 0
     out = tmp_path / "trust.png"

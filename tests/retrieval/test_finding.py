@@ -20,6 +20,7 @@ from retrieval.finding import (
     from_row,
     network_view,
     settle_diameter,
+    sizes_apart,
     usual_diameter,
 )
 from retrieval.model import Model, load_model, register_model
@@ -250,3 +251,27 @@ def test_a_folder_is_classified_and_evaluated_at_its_own_scale(
     assert report.counts.cells == report.counts.identical > 20
     done = evaluate_source(atlas, folder, Recipe("class", 3), labels=folder / "labels.csv")
     assert done.left_out == []
+
+
+def rows_of(diameters: np.ndarray) -> np.ndarray:
+    return np.array([as_row(Finding(0, 0, d, 0.4, (240, 240, 240), True, 0)) for d in diameters])
+
+
+def test_cells_of_several_magnifications_are_noticed():
+    rng = np.random.default_rng(0)
+    one = rng.uniform(40, 110, 200)  # from platelets to monocytes
+    assert sizes_apart(rows_of(one)) is None
+    mixed = sizes_apart(rows_of(np.r_[one, 3 * one[:100]]))
+    assert mixed is not None
+    assert "differ in size by a factor of" in mixed
+    assert sizes_apart(rows_of(np.r_[one[:20], 3 * one[:20]])) is None  # too few to tell
+
+
+def test_embedding_says_which_data_set_is_uneven(
+    fresh: Atlas, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrieval.finding.ENOUGH", 5)
+    monkeypatch.setattr("retrieval.finding.SIZES", 1.1)
+    report = embed_atlas(fresh, model=model)
+    assert set(report.uneven) == {"discs"}
+    assert embed_atlas(fresh, model=model).uneven == {}  # nothing new, nothing to say

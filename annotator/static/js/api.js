@@ -1,5 +1,7 @@
 // Talking to the server: JSON, the CSRF token, and errors in one shape.
 
+import { text } from "./language.js";
+
 const meta = document.querySelector('meta[name="csrf-token"]');
 
 /** A failure in the server's shape: type, message, remedy. */
@@ -35,15 +37,16 @@ async function send(method, path, body) {
   } catch {
     throw new ApiError(
       "unreachable",
-      "the annotator does not answer",
-      "start it again with 'cellkin annotate'; what was saved is saved",
+      text("the annotator does not answer"),
+      text("start it again with 'cellkin annotate'; what was saved is saved"),
     );
   }
   let answer;
   try {
     answer = await response.json();
   } catch {
-    throw new ApiError("unreadable", `the server answered ${response.status}`, "try once more");
+    const words = text("the server answered {status}", { status: response.status });
+    throw new ApiError("unreadable", words, text("try once more"));
   }
   if (!response.ok) {
     const { type, message, remedy } = answer.error;

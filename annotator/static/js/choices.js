@@ -4,9 +4,10 @@ import { byId, make, swatch } from "./dom.js";
 import { text } from "./language.js";
 
 export class Choices {
-  /** `choose(code)` is called with the class picked. */
-  constructor(classes, choose) {
+  /** `choose(code)` is called with the class picked. `shift`: Shift with a key asks for its kind. */
+  constructor(classes, choose, { shift = true } = {}) {
     this.choose = choose;
+    this.shift = shift;
     this.byCode = new Map(classes.map((node) => [node.code, node]));
     this.byKey = new Map();
     for (const node of classes) {
@@ -42,7 +43,7 @@ export class Choices {
       type: "button",
       class: "key-more",
       "aria-label": words,
-      title: text("{words} (Shift + key)", { words }),
+      title: this.shift ? text("{words} (Shift + key)", { words }) : words,
       text: "›",
       on: { click: () => this.ask(node) },
     });

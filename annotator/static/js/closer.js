@@ -14,12 +14,14 @@ export class Closer {
   constructor(start, viewer, say) {
     this.model = start.model;
     this.sizes = start.pixel_sizes;
+    this.setsScale = start.sets_scale;
     this.viewer = viewer;
     this.say = say;
     this.cell = null;
     this.hidden = false;
     this.against = false; // whether the neighbours of the runner-up are shown
-    this.asked = new Map(); // cell id -> the answer to "why not"
+    this.asked = new Map(); // token of a proposal -> the answer to "why not" it
+    this.renewed = () => {}; // told a proposal that is newer than the one in view
     this.place = 0;
     viewer.drawn = (scale) => this.showScale(scale);
     byId("why").addEventListener("click", () => this.show(false));
@@ -90,11 +92,24 @@ export class Closer {
       return;
     }
     try {
-      const found = this.asked.get(cell.id) ?? (await get(`/focus/${cell.id}/why-not`));
-      this.asked.set(cell.id, found);
-      if (this.cell === cell && this.against) {
-        this.showWhyNot(found);
+      const shown = cell.proposal.token;
+      const found = this.asked.get(shown) ?? (await get(`/focus/${cell.id}/why-not`));
+      if (this.cell !== cell || !this.against) {
+        return; // another cell is in view by now
       }
+      // An adaptation since the cell was shown: its figures and those in view are of one moment.
+      if (found.proposal && found.proposal.token !== shown) {
+        this.renewed(found.proposal);
+        this.say(text("The proposal is newer than the one you saw: it was adapted meanwhile."));
+      }
+      if (!found.class) {
+        this.against = false;
+        this.draw();
+        this.say(text("There is no second class to compare with."));
+        return;
+      }
+      this.asked.set(this.cell.proposal.token, found);
+      this.showWhyNot(found);
     } catch (error) {
       this.say(error.words ?? String(error), "bad");
     }
@@ -147,15 +162,20 @@ export class Closer {
     const micrometres = this.sizes[this.cell?.dataset];
     const words = byId("scale-words");
     words.hidden = scale === null;
-    if (scale === null) {
+    if (scale === null || !this.cell) {
       return;
     }
     if (micrometres > 0) {
       words.replaceChildren(scaleBar(scale / micrometres, 110));
-      words.title = "";
-    } else {
+    } else if (!this.setsScale) {
       words.textContent = text("scale unknown");
-      words.title = text("No pixel size is given for this data set; its cells' pages take one.");
+    } else if (words.querySelector("a")?.pathname !== `/cells/${this.cell.id}`) {
+      const why = text("No pixel size is given for this data set; its cells' pages take one.");
+      words.replaceChildren(
+        `${text("scale unknown")}: `,
+        make("a", { href: `/cells/${this.cell.id}#pixel-size`, title: why,
+          text: text("set it on its page") }),
+      );
     }
   }
 

@@ -26,17 +26,39 @@ function table(head, rows) {
 const named = (node) =>
   make("span", { class: "chip" }, swatch(node.code), make("span", { text: node.name }));
 
+/** The label that the cell of a row has, marked where the row contradicts it. */
+function present(row) {
+  if (!row.present) {
+    return "";
+  }
+  const chip = named(row.present);
+  if (row.contradicts) {
+    chip.append(make("strong", { text: text("contradicted") }));
+  }
+  return chip;
+}
+
 function sentence(found) {
   const n = thousands(found.labels);
   const parts = [
     found.written
       ? plural("{many} label added.", "{many} labels added.", found.labels, { many: n })
-      : plural("{many} label will be added.", "{many} labels will be added.", found.labels,
-        { many: n }),
+      : plural("{many} label is new and will be added.",
+        "{many} labels are new and will be added.", found.labels, { many: n }),
   ];
+  if (found.contradicting) {
+    parts.push(found.written
+      ? plural("{many} of them contradicts the label that its cell had.",
+        "{many} of them contradict the label that their cell had.",
+        found.contradicting, { many: thousands(found.contradicting) })
+      : plural("{many} of them contradicts the label that its cell has.",
+        "{many} of them contradict the label that their cell has.",
+        found.contradicting, { many: thousands(found.contradicting) }));
+  }
   if (found.same) {
-    parts.push(plural("{many} row says what is known already.",
-      "{many} rows say what is known already.", found.same, { many: thousands(found.same) }));
+    parts.push(plural("{many} stands already the same and is not added again.",
+      "{many} stand already the same and are not added again.",
+      found.same, { many: thousands(found.same) }));
   }
   parts.push(
     found.passed_over
@@ -65,9 +87,9 @@ function draw(found) {
   }
   if (!found.written && found.sample.length) {
     parts.push(make("h3", { text: text("The first labels") }));
-    const head = [text("Cell"), text("File"), text("Class"), text("Author")];
+    const head = [text("Cell"), text("File"), text("Class"), text("Label now"), text("Author")];
     parts.push(table(head, found.sample.map((row) =>
-      [row.cell, row.file, named(row.class), row.author])));
+      [row.cell, row.file, named(row.class), present(row), row.author])));
   }
   report.replaceChildren(...parts);
 }

@@ -4,10 +4,12 @@
 
 import { AdaptingLine } from "./adapting.js";
 import { Adjust } from "./adjust.js";
+import { fetchAhead } from "./ahead.js";
 import { get, post } from "./api.js";
 import { Choices } from "./choices.js";
 import { Closer, Watch } from "./closer.js";
 import { byId, drawn, thousands } from "./dom.js";
+import { showEmpty } from "./empty.js";
 import { text } from "./language.js";
 import { Search } from "./search.js";
 import { showEvidence, showLog, showProposal } from "./show.js";
@@ -23,7 +25,10 @@ const closer = new Closer(start, viewer, say);
 const adjust = new Adjust();
 const rests = new AdaptingLine(byId("rests"));
 const watch = new Watch();
-const fetched = new Map(); // address -> Image, so that the browser keeps what comes next decoded
+closer.renewed = (proposal) => {
+  cell = { ...cell, proposal };
+  drawAnswer();
+};
 
 let cell = null;
 let hidden = false;
@@ -54,31 +59,9 @@ function showProgress(progress) {
     parts.push(text("{count} skipped", { count: thousands(progress.skipped) }));
   }
   byId("progress").textContent = parts.join(" · ");
-  const all = { total: thousands(progress.total), dataset: progress.dataset };
-  byId("empty-words").textContent = !progress.total
-    ? text("There are no cells here yet.")
-    : progress.dataset
-      ? text("All {total} cells of {dataset} have a label. Undo (U) still works.", all)
-      : text("All {total} cells have a label. Undo (U) still works.", all);
 }
 
 // Showing a cell --------------------------------------------------------------------------------
-
-function fetchAhead(cells) {
-  for (const [address] of fetched) {
-    if (!cells.some((next) => next.picture === address)) {
-      fetched.delete(address);
-    }
-  }
-  for (const { picture } of cells) {
-    if (!fetched.has(picture)) {
-      const image = new Image();
-      image.src = picture;
-      image.decode?.().catch(() => {}); // a picture that cannot be decoded is reported when shown
-      fetched.set(picture, image);
-    }
-  }
-}
 
 function show(next) {
   cell = next;
@@ -141,6 +124,9 @@ function visit(next) {
 function take(next) {
   fetchAhead([...(next.cell ? [next.cell] : []), ...next.ahead]);
   showProgress(next.progress);
+  if (!next.cell) {
+    showEmpty(next);
+  }
   visit(next.cell);
 }
 
@@ -233,11 +219,23 @@ const flag = () =>
     }
   });
 
+/** Others may have given back what they held. */
+const askAgain = () =>
+  act(async () => {
+    const next = await get("/next");
+    take(next);
+    if (next.cell) {
+      byId("viewer").focus();
+    }
+    say(next.cell ? text("Here is a cell for you.") : byId("empty-words").textContent);
+  });
+
 const UNDONE = {
   label: ({ cell: id, class: node }) => text("Undone: label {name} of cell {id}.", {
     id, name: node.name.toLowerCase(),
   }),
   sheet: () => text("The sheet is taken back."),
+  rename: () => text("Undone: another class for a whole sheet."),
   skip: ({ cell: id }) => text("Undone: skip of cell {id}.", { id }),
   flag: ({ cell: id }) => text("Undone: flag of cell {id}.", { id }),
   unflag: ({ cell: id }) => text("Undone: removed flag of cell {id}.", { id }),
@@ -385,6 +383,7 @@ for (const [id, action] of Object.entries({
   previous: () => goTo(-1),
   hide,
   "help-open": help,
+  "ask-again": askAgain,
 })) {
   byId(id).addEventListener("click", (event) => {
     if (event.detail) {

@@ -3,9 +3,11 @@
 import { get } from "./api.js";
 import { Adjust } from "./adjust.js";
 import { byId, make, percent, swatch } from "./dom.js";
-import { text } from "./language.js";
+import { plural, text } from "./language.js";
 import { keepLevel } from "./scale.js";
 import { voting } from "./show.js";
+
+const PAUSE = 1000; // milliseconds between two questions how far a search is
 
 const opened = performance.now();
 
@@ -34,21 +36,69 @@ function showEvidence({ proposal, no_proposal: reason }) {
   );
 }
 
+/** What was opened by its key may lie below the fold. */
+function bringToView(details) {
+  details.querySelector("summary").focus({ preventScroll: true });
+  const { top, bottom } = details.getBoundingClientRect();
+  if (top < 0 || bottom > window.innerHeight) {
+    details.scrollIntoView({ block: "start" });
+  }
+}
+
 function lookAtEvidence(details) {
   details.addEventListener("toggle", async () => {
-    if (!details.open || details.dataset.asked) {
+    if (!details.open) {
+      return;
+    }
+    if (details.dataset.asked) {
+      bringToView(details);
       return;
     }
     details.dataset.asked = "yes";
     const body = byId("evidence-body");
     body.textContent = text("Looking …");
+    bringToView(details);
     try {
       showEvidence(await get(details.dataset.from.replace("/api/v1", "")));
+      bringToView(details);
     } catch (error) {
       body.textContent = error.words ?? String(error);
       delete details.dataset.asked;
     }
   });
+}
+
+/** While a slow search goes on: say how far it is, and show what it found when it is over. */
+async function followSearch(status) {
+  const bar = byId("search-bar");
+  for (;;) {
+    let told;
+    try {
+      told = await get(`/review/${status.dataset.queue}`);
+    } catch (error) {
+      status.textContent = error.words ?? String(error);
+      return;
+    }
+    const found = plural("{n} to look at", "{n} to look at", told.total);
+    const share = Math.floor(100 * told.searched);
+    bar.value = told.searched;
+    if (told.searched >= 1) {
+      // Who is at work on the list already keeps it, and is told.
+      if (document.querySelector(".matters")?.contains(document.activeElement)) {
+        status.replaceChildren(`${found} · `,
+          make("a", { href: window.location.href, text: text("show all that was found") }));
+        bar.hidden = true;
+      } else {
+        window.location.reload();
+      }
+      return;
+    }
+    const far = text("still searching: {share} %", { share });
+    status.textContent = `${found} · ${far}`;
+    await new Promise((resume) => {
+      setTimeout(resume, PAUSE);
+    });
+  }
 }
 
 /** What a key presses: a button or link of the page, or nothing. */
@@ -95,4 +145,7 @@ if (byId("adjust")) {
   new Adjust();
   keepLevel();
   lookAtEvidence(byId("evidence"));
+}
+if (byId("searching")) {
+  followSearch(byId("searching"));
 }

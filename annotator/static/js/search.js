@@ -4,7 +4,9 @@ import { byId, make, swatch } from "./dom.js";
 import { text } from "./language.js";
 
 const MOST = 12;
-const plain = (text) => text.toLowerCase().replace(/[\s\-_./,()[\]]+/g, "");
+// Without accents: "neutrofilo" finds the neutrófilo.
+const plain = (text) =>
+  text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().replace(/[\s\-_./,()[\]]+/g, "");
 
 /** How well `sought` fits a class: smaller is better, null is not at all. */
 function fitness(node, sought) {
@@ -16,7 +18,7 @@ function fitness(node, sought) {
   if (own.some((name) => name.startsWith(sought))) {
     return 1;
   }
-  if (node.name.toLowerCase().split(/\s+/).some((word) => word.startsWith(sought))) {
+  if (node.name.split(/\s+/).some((word) => plain(word).startsWith(sought))) {
     return 2;
   }
   if (other.some((name) => name.startsWith(sought))) {

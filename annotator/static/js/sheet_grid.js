@@ -3,6 +3,9 @@
 import { make, percent, swatch } from "./dom.js";
 import { Grid } from "./grid.js";
 import { text } from "./language.js";
+import { Enlarged } from "./sheet_closer.js";
+
+const TWICE = 400; // milliseconds within which two clicks on a cell are a double click
 
 export class SheetGrid {
   /** `classes` maps codes to classes; `changed()` is called when what is ticked changes. */
@@ -12,6 +15,7 @@ export class SheetGrid {
     this.changed = changed;
     this.given = new Map(); // cell -> code of another class
     this.touched = new Set(); // cells the reader has ticked or unticked: they stay so
+    this.program = new Set(); // cells that were unticked by the program and not since by the reader
     this.before = new Set();
     this.unfolded = false;
     this.doubtful = new Set();
@@ -25,6 +29,25 @@ export class SheetGrid {
       onKey: (event) => event.key === "Enter" || event.key === "Escape",
       onSelect: (ids) => this.selected(ids),
     });
+    this.enlarged = new Enlarged(this.grid, (cell) => this.name(cell));
+    this.clicked = null;
+    host.addEventListener("click", (event) => this.click(event));
+  }
+
+  /** Two clicks on a cell show it large. A click draws the tile anew, so no browser counts two. */
+  click(event) {
+    const index = event.target.closest?.(".tile")?.dataset.index;
+    const twice = index !== undefined && this.clicked?.index === index
+      && event.timeStamp - this.clicked.time < TWICE;
+    this.clicked = twice ? null : { index, time: event.timeStamp };
+    if (twice) {
+      this.enlarge();
+    }
+  }
+
+  /** Show the cell that the keyboard is on, large. */
+  enlarge() {
+    this.enlarged.open();
   }
 
   show(sheet) {
@@ -36,7 +59,25 @@ export class SheetGrid {
     this.before = new Set();
     this.host.hidden = false;
     this.grid.set(sheet.cells, sheet.cells.length);
-    const ticked = sheet.cells.filter((cell) => !cell.moved).map((cell) => cell.id);
+    // A sheet that was taken back stands there as the reader had left it.
+    this.program = new Set(sheet.by_program);
+    const out = new Map(Object.entries(sheet.out).map(([id, code]) => [Number(id), code]));
+    for (const [id, code] of out) {
+      if (code) {
+        this.given.set(id, code);
+      }
+      if (code || !this.program.has(id)) {
+        this.touched.add(id);
+      }
+    }
+    const ticked = [];
+    for (const { id, moved } of sheet.cells) {
+      if (!moved && !out.has(id)) {
+        ticked.push(id);
+      } else if (moved && !out.has(id)) {
+        this.program.add(id);
+      }
+    }
     this.before = new Set(ticked);
     this.grid.select(ticked);
     this.grid.items.forEach((cell) => this.grid.update(cell));
@@ -51,6 +92,12 @@ export class SheetGrid {
     const ticked = this.grid.selected;
     return Object.fromEntries(this.grid.items.filter((cell) => !ticked.has(cell.id))
       .map((cell) => [cell.id, this.given.get(cell.id) ?? null]));
+  }
+
+  /** Of what is taken out, the cells that the reader had no part in taking out. */
+  get moved() {
+    const ticked = this.grid.selected;
+    return [...this.program].filter((id) => !ticked.has(id));
   }
 
   focus() {
@@ -89,6 +136,7 @@ export class SheetGrid {
       cell.moved = now;
       if (!this.touched.has(cell.id)) {
         if (now && ticked.delete(cell.id)) {
+          this.program.add(cell.id);
           count += 1;
         } else if (!now && !this.given.has(cell.id)) {
           ticked.add(cell.id);
@@ -117,6 +165,7 @@ export class SheetGrid {
     this.before = new Set(ids);
     for (const cell of other) {
       this.touched.add(cell.id);
+      this.program.delete(cell.id);
       if (ids.has(cell.id)) {
         this.given.delete(cell.id);
       }

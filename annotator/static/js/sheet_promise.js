@@ -24,6 +24,10 @@ export function showPromise(host, slowed, promise) {
   } else {
     rows.push(row(text("Labelled by sheets"), text("none yet")));
   }
+  if (promise.skipped) {
+    rows.push(row(text("Checks skipped"), text("{n}, taken for failed until you name them",
+      { n: thousands(promise.skipped) })));
+  }
   if (promise.planted) {
     rows.push(row(text("Planted cells noticed"), text("{n} of {all}",
       { n: thousands(promise.noticed), all: thousands(promise.planted) })));

@@ -5,24 +5,32 @@ import { get, post } from "./api.js";
 import { Choices } from "./choices.js";
 import { byId, drawn, thousands } from "./dom.js";
 import { plural, text } from "./language.js";
+import { Search } from "./search.js";
+import { showReferences } from "./sheet_closer.js";
 import { SheetGrid } from "./sheet_grid.js";
 import { showPromise } from "./sheet_promise.js";
+import { askRename } from "./sheet_rename.js";
+import { Singles } from "./sheet_single.js";
+import { sheetWords } from "./sheet_words.js";
 
 const start = JSON.parse(byId("start").textContent);
-const choices = new Choices(start.classes, (code) => choose(code));
+const choices = new Choices(start.classes, (code) => choose(code), { shift: false });
+const search = new Search(start.classes, (code) => choose(code));
+const singles = new Singles();
 const grid = new SheetGrid(byId("grid"), choices.byCode, () => showAccept());
 
 const LOOK_AGAIN = 4000; // milliseconds between questions whether proposals have moved
-const PARTS = ["single", "grid", "accept", "unfold", "drop", "folded-words", "choose-class"];
+const PARTS = ["single", "grid", "accept", "unfold", "drop", "folded-words", "choose-class", "skip",
+  "flag", "again", "rename", "larger", "references"];
 
-let singles = []; // cells still to be named alone, the first is shown
 let missing = 0; // how many more are to be named before the first sheet
 let ahead = 0; // sheets that follow the single cells
+let of = null; // the selection that the first of them is made of, in words
 let sheet = null; // the sheet that is shown, or null
 let busy = false;
 let shownAt = 0;
 let state = ""; // of the proposals, as the server names it
-let selection = start.selection; // cells selected elsewhere that are still to become a sheet
+let selection = start.selection; // cells selected elsewhere that are still to become sheets
 
 // Saying things ---------------------------------------------------------------------------------
 
@@ -52,12 +60,13 @@ const seconds = () => Math.round(performance.now() - shownAt) / 1000;
 
 // What comes next -------------------------------------------------------------------------------
 
-async function goOn() {
+/** `again` is a cell of which the answer was taken back: it is asked first. */
+async function goOn(again = null) {
   if (selection) {
     await openSelection(null);
     return;
   }
-  show(await get("/sheets/round"));
+  show(await get("/sheets/round"), again);
 }
 
 async function openSelection(code) {
@@ -78,14 +87,19 @@ async function openSelection(code) {
   show(await get("/sheets/round"));
 }
 
-function show(round) {
+function show(round, again = null) {
   byId("left").textContent = text("{n} cells wait for a label", { n: thousands(round.left) });
   showPromise(byId("promise"), byId("slowed"), round.promise);
-  singles = round.singles;
+  singles.take(round.singles, again);
   missing = round.missing;
   ahead = round.sheets.length;
+  of = round.sheets[0]?.selection?.words ?? null;
   sheet = null;
-  if (singles.length) {
+  if (singles.leftOver) {
+    stage(["again"], text("Nothing else is left"), plural(
+      "{n} cell that you skipped has no label. It may stay so.",
+      "{n} cells that you skipped have no label. They may stay so.", singles.cells.length));
+  } else if (singles.cell) {
     showSingle();
   } else if (round.sheets.length) {
     showSheet(round.sheets[0], round.sheets.length);
@@ -103,25 +117,24 @@ function stage(parts, title, words) {
   }
   byId("stage-title").textContent = title;
   byId("stage-words").textContent = words;
-  byId("live").textContent = `${title}. ${words}`;
+  byId("live").textContent = `${title}${/[.?!…]$/.test(title) ? "" : "."} ${words}`;
   shownAt = performance.now();
   drawn();
 }
 
 function showSingle() {
-  const [cell, next] = singles;
-  byId("single-picture").src = cell.picture;
-  if (next) {
-    new Image().src = next.picture;
-  }
+  singles.show();
+  const follows = of ? ` ${text("Then: {selection}.", { selection: of })}` : "";
   const words = missing
     ? plural("{n} typical cell to name before the first sheet.",
         "{n} typical cells to name before the first sheet.", missing)
     : ahead
       ? plural("{n} cell alone, then the sheet.", "{n} cells alone, then the sheets.",
-          singles.length)
-      : text("Nothing sure can be said of these: name them one by one.");
-  stage(["single"], text("What is this cell?"), words);
+          singles.cells.length)
+      : singles.cell.skipped
+        ? text("You skipped this one before. Name it if you can, or leave it.")
+        : text("Nothing sure can be said of these: name them one by one.");
+  stage(["single", "skip", "flag"], text("What is this cell?"), words + follows);
   byId("keys-words").textContent = text("A key names the cell that is shown.");
 }
 
@@ -129,7 +142,10 @@ function showSheet(next, many) {
   sheet = next;
   state = "";
   grid.show(sheet);
-  const parts = ["grid", "accept", "drop"];
+  const parts = ["grid", "accept", "rename", "drop", "larger"];
+  if (showReferences(sheet)) {
+    parts.push("references");
+  }
   if (sheet.folded) {
     parts.push("unfold", "folded-words");
     byId("folded-words").textContent = plural(
@@ -138,18 +154,11 @@ function showSheet(next, many) {
       sheet.folded);
     byId("unfold-words").textContent = plural("Show {n} more", "Show {n} more", sheet.folded);
   }
-  const words = [plural("{n} cell. Untick what is something else.",
-    "{n} cells. Untick what is something else.", sheet.cells.length)];
-  if (sheet.part) {
-    words.push(text("Part of a sheet that was split, because a check of it failed."));
-  }
-  if (many > 1) {
-    words.push(plural("{n} more sheet follows.", "{n} more sheets follow.", many - 1));
-  }
-  words.push(`${sheet.rests.words}.`);
-  stage(parts, text("{name}: all of these?", { name: sheet.class.name }),
-    words.join(" "));
-  byId("keys-words").textContent = text("A key gives the cell you are on another class.");
+  const title = text("{name}: all of these?", { name: sheet.class.name });
+  stage(parts, sheet.selection ? `${sheet.selection.words}. ${title}` : title,
+    sheetWords(sheet, many));
+  byId("keys-words").textContent =
+    text("A key gives the cell you are on another class, Shift and a key all that is ticked.");
   showAccept();
   grid.focus();
 }
@@ -171,31 +180,57 @@ function choose(code) {
     act(() => openSelection(code));
   } else if (sheet) {
     grid.correct(code);
-  } else if (singles.length) {
+  } else if (!byId("single").hidden) {
     nameSingle(code);
   }
 }
 
 const nameSingle = (code) =>
   act(async () => {
-    const [cell, ...rest] = singles;
-    const answer = await post(`/sheets/singles/${cell.id}`, { class: code, seconds: seconds() });
+    const answer = await singles.name(code, seconds());
     const name = choices.byCode.get(code).name.toLowerCase();
     say(answer.split
       ? text("Saved: {name}. A check failed, so its sheet is split.", { name })
       : text("Saved: {name}.", { name }), "good");
-    if (rest.length && !answer.split) {
-      singles = rest;
-      missing = Math.max(0, missing - 1);
-      showSingle();
-      return;
-    }
-    await goOn();
+    missing = Math.max(0, missing - 1);
+    await after(answer.split);
   });
+
+/** After one single cell the next, or what comes once all are through. */
+async function after(anew = false) {
+  if (singles.cell && !anew) {
+    showSingle();
+  } else {
+    await goOn();
+  }
+}
+
+const skip = () =>
+  act(async () => {
+    const id = await singles.skip();
+    say(text("Skipped cell {id}: it comes back after all others.", { id }));
+    await after();
+  });
+
+const flag = () =>
+  act(async () => {
+    const cell = await singles.flag();
+    say(cell.flagged
+      ? text("Cell {id} is flagged.", { id: cell.id })
+      : text("Cell {id} is no longer flagged.", { id: cell.id }), "good");
+  });
+
+/** Show once more the cells that were skipped and are all there is. */
+const again = () => {
+  singles.passed.clear();
+  showSingle();
+};
 
 const accept = () =>
   act(async () => {
-    const sent = { out: grid.out, unfolded: grid.unfolded, seconds: seconds() };
+    const sent = {
+      out: grid.out, moved: grid.moved, unfolded: grid.unfolded, seconds: seconds(),
+    };
     const done = await post(`/sheets/${sheet.id}/accept`, sent);
     const words = [plural("{n} label saved.", "{n} labels saved.", done.labels)];
     if (done.left.length) {
@@ -212,11 +247,40 @@ const accept = () =>
     await goOn();
   });
 
+function undone({ done, split_stays: stays }) {
+  if (done.kind === "sheet") {
+    return text("The sheet is taken back and stands here as you left it.");
+  }
+  return stays
+    ? text("The label is taken back; the sheet stays split, because a part of it was worked on.")
+    : text("Undone.");
+}
+
+/** All that is ticked is of class `code`: a sheet of that takes the place of this one. */
+const rename = (code) =>
+  act(async () => {
+    const sent = { class: code, out: grid.out, unfolded: grid.unfolded };
+    await post(`/sheets/${sheet.id}/rename`, sent);
+    const name = choices.byCode.get(code).name.toLowerCase();
+    say(text("Proposed as {name} now. A few of them come alone first, as a check.", { name }));
+    await goOn();
+  });
+
+const redo = () =>
+  act(async () => {
+    const { done } = await post("/redo");
+    say(done.kind === "sheet"
+      ? text("The sheet is accepted again.")
+      : text("Done again: cell {id}.", { id: done.cell }), "good");
+    await goOn();
+  });
+
 const undo = () =>
   act(async () => {
-    const { done } = await post("/undo");
-    say(done.kind === "sheet" ? text("The sheet is taken back.") : text("Undone."), "good");
-    await goOn();
+    const answer = await post("/undo");
+    say(undone(answer), answer.split_stays ? "bad" : "good");
+    const { kind } = answer.done;
+    await goOn(["label", "skip"].includes(kind) ? answer.cell : kind === "sheet" ? null : singles.cell);
   });
 
 const drop = () =>
@@ -271,16 +335,23 @@ const help = () => {
 
 const COMMANDS = {
   Enter: () => sheet && accept(),
+  "+": () => sheet && grid.enlarge(),
   ".": () => sheet?.folded && !grid.unfolded && unfold(),
-  s: () => sheet && drop(),
+  s: () => (sheet ? drop() : !byId("skip").hidden && skip()),
+  f: () => !byId("flag").hidden && flag(),
+  "/": () => search.open(),
   u: undo,
   "?": help,
 };
 
 document.addEventListener("keydown", (event) => {
-  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && !event.shiftKey) {
+  if (event.target.closest("input, select, textarea")) {
+    return;
+  }
+  const letter = event.key.toLowerCase();
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && "zy".includes(letter)) {
     event.preventDefault();
-    undo();
+    (letter === "y" || event.shiftKey ? redo : undo)();
     return;
   }
   const dialog = document.querySelector("dialog[open]");
@@ -296,7 +367,9 @@ document.addEventListener("keydown", (event) => {
     COMMANDS[key]();
   } else if (node) {
     event.preventDefault();
-    if (event.shiftKey) {
+    if (event.shiftKey && sheet) {
+      rename(node.code);
+    } else if (event.shiftKey) {
       choices.ask(node);
     } else {
       choose(node.code);
@@ -304,7 +377,11 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-for (const [id, action] of Object.entries({ accept, undo, drop, unfold, "help-open": help })) {
+for (const [id, action] of Object.entries({
+  accept, undo, drop, unfold, skip, flag, again, "help-open": help,
+  larger: () => grid.enlarge(),
+  rename: () => askRename(start.classes, sheet.class.code, grid.ticked, rename),
+})) {
   byId(id).addEventListener("click", (event) => {
     if (event.detail) {
       event.currentTarget.blur(); // after the mouse, the keys belong to the sheet again

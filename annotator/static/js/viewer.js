@@ -32,7 +32,7 @@ export class Viewer {
       });
     }
     frame.addEventListener("dblclick", (event) => {
-      if (!event.target.closest("button, details")) {
+      if (!event.target.closest("a, button, details")) {
         this.fit();
       }
     });
@@ -93,7 +93,7 @@ export class Viewer {
   }
 
   onDown(event) {
-    if (event.button === 0 && this.zoom !== null && !event.target.closest("button, details")) {
+    if (event.button === 0 && this.zoom !== null && !event.target.closest("a, button, details")) {
       this.frame.setPointerCapture(event.pointerId);
       this.dragging = [event.clientX, event.clientY];
     }

@@ -1,0 +1,168 @@
+"""Selections as sheets: all of the cells, on sheets of like size, first, under their origin."""
+
+from __future__ import annotations
+
+import pytest
+
+from index import Atlas
+from index import sheets as kept
+
+CLASSES = ("neutrophil", "lymphocyte", "eosinophil", "platelet")
+
+
+def true_class(cell: int) -> str:
+    return CLASSES[(cell - 1) % len(CLASSES)]
+
+
+@pytest.fixture
+def app(make_app, clustered):
+    return make_app(clustered, dataset="new")
+
+
+def whole(app):
+    return app.extensions["desk"].whole
+
+
+def sheet_next(browser) -> dict:
+    """The next sheet, the single cells before it answered rightly."""
+    for _ in range(40):
+        due = browser.get("/api/v1/sheets/round").json
+        if not due["singles"]:
+            return due["sheets"][0]
+        for cell in due["singles"]:
+            sent = {"class": true_class(cell["id"])}
+            browser.post(f"/api/v1/sheets/singles/{cell['id']}", sent, 201)
+    raise AssertionError("there was no end of single cells")
+
+
+def choose(browser, cells: list[int], origin: str = "map", code: str | None = None) -> str:
+    """Keep a selection and make its sheets; its id."""
+    sent = {"cells": cells, "origin": origin, "title": "words", "class": code}
+    chosen = browser.post("/api/v1/explore/selections", sent, 201).json["id"]
+    browser.post("/api/v1/sheets/selection", {"selection": chosen}, 201)
+    return chosen
+
+
+def unlabelled(app) -> list[int]:
+    return [cell for cell in range(1, 321) if not whole(app).history(cell)]
+
+
+def of(app, selection: str) -> list[kept.Sheet]:
+    found = kept.open_sheets(whole(app), "ann")
+    return [sheet for sheet in found if sheet.selection_id == selection]
+
+
+def cells_of(sheets: list[kept.Sheet]) -> list[int]:
+    return [c.cell_id for sheet in sheets for c in sheet.cells if c.planted is None]
+
+
+def test_more_than_a_page_is_cut_into_sheets_of_like_size(app, browser) -> None:
+    wanted = unlabelled(app)[:101]
+    sheets = of(app, choose(browser, wanted))
+    assert [sum(c.planted is None for c in each.cells) for each in sheets] == [51, 50]
+    assert sorted(cells_of(sheets)) == wanted
+
+
+def test_what_does_not_fit_at_once_follows_until_all_has_been_on_a_sheet(app, browser) -> None:
+    wanted = unlabelled(app)[:230]
+    chosen = choose(browser, wanted)
+    seen: list[int] = []
+    told = []
+    for _ in range(4):
+        sheet = sheet_next(browser)
+        assert kept.sheet(whole(app), sheet["id"]).selection_id == chosen
+        told.append(sheet["selection"]["follow"])
+        seen += cells_of([kept.sheet(whole(app), sheet["id"])])
+        out = {str(cell["id"]): None for cell in sheet["cells"]
+               if true_class(cell["id"]) != sheet["class"]["code"]}  # fmt: skip
+        browser.post(f"/api/v1/sheets/{sheet['id']}/accept", {"out": out}, 201)
+        if len(seen) >= len(wanted):
+            break
+    assert sorted(seen) == wanted
+    assert told == sorted(told, reverse=True)
+    assert 160 < told[0] <= len(wanted) - 57
+    assert told[-1] == 0
+    browser.get("/api/v1/sheets/round")
+    assert not of(app, chosen)
+
+
+def test_who_puts_away_the_last_sheet_has_done_with_the_selection(app, browser) -> None:
+    chosen = choose(browser, unlabelled(app)[:230])
+    for sheet in of(app, chosen):
+        browser.post(f"/api/v1/sheets/{sheet.id}/drop")
+    browser.get("/api/v1/sheets/round")
+    assert of(app, chosen) == []
+
+
+def test_a_selection_comes_before_sheets_that_were_there(app, browser) -> None:
+    sheet_next(browser)
+    lying = set(cells_of(kept.open_sheets(whole(app), "ann")))
+    free = [cell for cell in unlabelled(app) if cell not in lying]
+    for cells in (free[:24], free[24:30]):
+        choose(browser, cells)
+        due = browser.get("/api/v1/sheets/round").json
+        first = due["sheets"][0]
+        assert first["selection"]["words"] == f"Lasso on the map, {len(cells)} cells"
+        assert first["selection"]["follow"] == 0
+        assert set(cells_of([kept.sheet(whole(app), first["id"])])) == set(cells)
+        waiting = set(kept.sheet(whole(app), first["id"]).waiting)
+        singles = {cell["id"] for cell in due["singles"]}
+        assert waiting <= singles
+        assert len(singles) <= 2 * len(waiting)  # it does not wait for the checks of all others
+
+
+def test_cells_that_lie_on_another_sheet_are_told_of(app, browser) -> None:
+    sheet_next(browser)
+    lying = cells_of(kept.open_sheets(whole(app), "ann"))
+    waits = [c for c in lying if not whole(app).history(c)]
+    free = [cell for cell in unlabelled(app) if cell not in lying]
+    choose(browser, [*free[:20], *waits[:4]])
+    first = browser.get("/api/v1/sheets/round").json["sheets"][0]
+    assert first["selection"]["elsewhere"] == 4
+
+
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [("cluster", "Cells of words, 2 cells"), ("spread", "Spread as words, 2 cells"),
+     ("search", "Search: words, 2 cells"), ("list", "Cells chosen, 2 cells")],
+)  # fmt: skip
+def test_the_heading_says_where_a_selection_is_from(app, browser, origin, words) -> None:
+    choose(browser, unlabelled(app)[:2], origin)
+    first = browser.get("/api/v1/sheets/round").json["sheets"][0]
+    assert first["selection"]["words"] == words
+    assert "selection" in first
+
+
+def test_sheets_of_what_waits_are_of_no_selection(browser) -> None:
+    assert sheet_next(browser)["selection"] is None
+
+
+def test_a_selection_of_which_nothing_waits_is_refused(clustered, make_app, browse_as) -> None:
+    with Atlas.open(clustered) as atlas:
+        labelled = next(cell for cell in range(1, 321) if atlas.history(cell))
+    browser = browse_as(make_app(clustered, dataset="new").test_client())
+    sent = {"cells": [labelled], "origin": "map"}
+    chosen = browser.post("/api/v1/explore/selections", sent, 201).json["id"]
+    error = browser.post("/api/v1/sheets/selection", {"selection": chosen}, 400).json["error"]
+    assert "none of the cells selected waits" in error["message"]
+
+
+def test_labelled_cells_of_its_class_stand_above_a_sheet(app, browser) -> None:
+    for _ in range(4):
+        sheet = sheet_next(browser)
+        cells = [cell["id"] for cell in sheet["references"]]
+        assert len(cells) == len(set(cells)) == 6
+        assert max(cells) <= 320  # of the data set
+        code = sheet["class"]["code"]
+        assert whole(app).present_of(cells) == dict.fromkeys(cells, code)
+        planted = {c.cell_id for s in kept.open_sheets(whole(app), "ann") for c in s.planted}
+        assert not planted & set(cells)
+        assert {key for cell in sheet["references"] for key in cell} == {
+            "id", "picture", "thumbnail", "present"
+        }  # fmt: skip
+        browser.post(f"/api/v1/sheets/{sheet['id']}/accept", {}, 201)
+
+
+def test_a_class_that_nobody_labelled_has_no_cells_to_compare_with(app, browser) -> None:
+    choose(browser, unlabelled(app)[:6], code="blast")
+    assert browser.get("/api/v1/sheets/round").json["sheets"][0]["references"] == []

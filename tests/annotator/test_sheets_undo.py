@@ -1,0 +1,107 @@
+"""Sheets taken back, as the page meets them: the very same sheet, as its reader left it."""
+
+from __future__ import annotations
+
+import pytest
+
+from index import sheets as kept
+from index.checks import outcomes
+
+CLASSES = ("neutrophil", "lymphocyte", "eosinophil", "platelet")
+
+
+def true_class(cell: int) -> str:
+    return CLASSES[(cell - 1) % len(CLASSES)]
+
+
+@pytest.fixture
+def app(make_app, clustered):
+    return make_app(clustered, dataset="new")
+
+
+def whole(app):
+    return app.extensions["desk"].whole
+
+
+def sheet_next(browser) -> dict:
+    """The next sheet, the single cells before it answered rightly."""
+    for _ in range(40):
+        due = browser.get("/api/v1/sheets/round").json
+        if not due["singles"]:
+            return due["sheets"][0]
+        for cell in due["singles"]:
+            sent = {"class": true_class(cell["id"])}
+            browser.post(f"/api/v1/sheets/singles/{cell['id']}", sent, 201)
+    raise AssertionError("there was no end of single cells")
+
+
+def planted_next(app, browser) -> tuple[dict, list[int]]:
+    """The next sheet with planted cells, and these; sheets before it are accepted."""
+    for _ in range(4):
+        sheet = sheet_next(browser)
+        planted = [cell.cell_id for cell in kept.sheet(whole(app), sheet["id"]).planted]
+        if planted:
+            return sheet, planted
+        browser.post(f"/api/v1/sheets/{sheet['id']}/accept", {}, 201)
+    raise AssertionError("no sheet had a planted cell")
+
+
+def test_a_sheet_taken_back_stands_first_as_it_was_left(app, browser, make_app, browse_as) -> None:
+    sheet = sheet_next(browser)
+    path = f"/api/v1/sheets/{sheet['id']}/accept"
+    first, second, *rest = [cell["id"] for cell in sheet["cells"]]
+    out = {str(first): "monocyte", str(second): None}
+    browser.post(path, {"out": out}, 201)
+    later = browser.get("/api/v1/sheets/round").json["sheets"]
+    assert sheet["id"] not in [each["id"] for each in later]
+    # After a restart, too: all there is to know is in the atlas.
+    again = browse_as(make_app(whole(app).path, dataset="new").test_client())
+    assert again.post("/api/v1/undo").json["done"]["kind"] == "sheet"
+    due = again.get("/api/v1/sheets/round").json
+    assert due["singles"] == []  # the checks of other sheets wait
+    back = due["sheets"][0]
+    assert back["id"] == sheet["id"]
+    assert [cell["id"] for cell in back["cells"]] == [cell["id"] for cell in sheet["cells"]]
+    assert back["out"] == out
+    atlas = whole(app)
+    assert atlas.present_of([first, *rest]) == {}
+    again.post("/api/v1/redo")
+    code = sheet["class"]["code"]
+    assert atlas.present_of([first, second, *rest]) == {
+        first: "monocyte", **dict.fromkeys(rest, code)
+    }  # fmt: skip
+    again.post("/api/v1/undo")
+    again.post(path, {"out": {str(second): code, str(first): None}}, 201)
+    assert atlas.present_of([first, second, *rest]) == dict.fromkeys([second, *rest], code)
+    again.post("/api/v1/undo")
+    assert again.get("/api/v1/sheets/round").json["sheets"][0]["out"] == {
+        str(second): code, str(first): None
+    }  # fmt: skip
+
+
+def test_a_sheet_of_which_all_was_taken_out_is_taken_back(browser) -> None:
+    sheet = sheet_next(browser)
+    out = {str(cell["id"]): None for cell in sheet["cells"]}
+    browser.post(f"/api/v1/sheets/{sheet['id']}/accept", {"out": out}, 201)
+    assert browser.post("/api/v1/undo").json["done"]["kind"] == "sheet"
+    assert browser.get("/api/v1/sheets/round").json["sheets"][0]["out"] == out
+
+
+@pytest.mark.parametrize("caught", [True, False])
+def test_a_sheet_taken_back_and_accepted_again_judges_no_planted_cell_anew(
+    app, browser, caught
+) -> None:
+    sheet, planted = planted_next(app, browser)
+    path = f"/api/v1/sheets/{sheet['id']}/accept"
+    out = {str(each): "monocyte" for each in planted}
+    browser.post(path, {"out": out if caught else {}}, 201)
+    before = outcomes(whole(app), "ann")
+    browser.post("/api/v1/undo")
+    back = browser.get("/api/v1/sheets/round").json["sheets"][0]
+    assert [cell["id"] for cell in back["cells"]] == [cell["id"] for cell in sheet["cells"]]
+    assert back["out"] == (out if caught else {})  # as any other cell that was corrected
+    done = browser.post(path, {"out": {} if caught else out}, 201).json
+    assert done["noticed"] == done["missed"] == []
+    assert outcomes(whole(app), "ann") == before
+    state = {cell.cell_id: cell.verdict for cell in kept.sheet(whole(app), sheet["id"]).planted}
+    assert state == dict.fromkeys(planted, "taken_out" if caught else "left")
