@@ -173,7 +173,8 @@ def test_why_not_shows_a_newer_proposal_together_with_its_answer(disputed, look)
     assert "59 %" in seen.text("#proposal")
     assert "adapted meanwhile" in seen.text("#status")
     assert seen.page.locator("#why-not").get_attribute("aria-pressed") == "true"
-    with seen.page.expect_request("**/label") as asked:
+    refused = seen.page.expect_console_message(lambda said: "409" in said.text)
+    with refused, seen.page.expect_request("**/label") as asked:
         seen.press("Enter")
     assert asked.value.post_data_json["proposal"] == "newer"
     seen.forgive("409")
