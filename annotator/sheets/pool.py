@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -28,10 +28,12 @@ from retrieval.laboratory import log_adaptation
 if TYPE_CHECKING:
     from index.atlas import Atlas
 
+Held = TypeVar("Held")
 Waiting = Callable[[CellFilter], Integers]  # the cells within a filter that wait for a reader
 
 POOL = 4000  # unlabelled cells judged at once; of more a seeded sample is drawn
 TAUGHT = 20_000  # labelled cells that vote, those of the data set first
+HELD = 4  # data sets, and questions beyond the cells that wait, whose answers are kept
 OWN = 4000  # labelled cells of the data set that are adapted to, evenly by class
 
 
@@ -66,8 +68,9 @@ class Pool:
         self._seed = seed
         self._lock = threading.RLock()
         self._shelf = Shelf(atlas)
-        self._known: tuple[object, Known] | None = None
-        self._scores: tuple[object, Scores] | None = None
+        self._known: dict[str | None, tuple[object, Known]] = {}
+        self._scores: dict[str | None, tuple[object, Scores]] = {}
+        self._judged: list[tuple[object, Scores]] = []
         self._folder: tuple[bytes, Folder] | None = None
 
     @property
@@ -83,10 +86,12 @@ class Pool:
     def known(self, dataset: str | None) -> Known:
         """The labelled cells by which those of ``dataset`` are judged."""
         with self._lock:
-            state = (dataset, self.state())
-            if self._known is None or self._known[0] != state:
-                self._known = (state, self._read_known(dataset))
-            return self._known[1]
+            state = self.state()
+            found = self._known.get(dataset)
+            if found is None or found[0] != state:
+                found = (state, self._read_known(dataset))
+                _hold(self._known, dataset, found)
+            return found[1]
 
     def scores(self, dataset: str | None) -> Scores:
         """The embedded cells of ``dataset`` (None: of all) that wait, with what is said of them.
@@ -94,14 +99,16 @@ class Pool:
         Of more than POOL a sample, which changes as labels come in.
         """
         with self._lock:
-            state = (dataset, self.state())
-            if self._scores is None or self._scores[0] != state:
+            state = self.state()
+            found = self._scores.get(dataset)
+            if found is None or found[0] != state:
                 ids = self._waits(_within(dataset))
                 if len(ids) > POOL:
                     turn = self._seed + self.known(dataset).own // 500
                     ids = np.sort(np.random.default_rng(turn).choice(ids, POOL, replace=False))
-                self._scores = (state, self._score(ids.tolist(), dataset))
-            return self._scores[1]
+                found = (state, self._score(ids.tolist(), dataset))
+                _hold(self._scores, dataset, found)
+            return found[1]
 
     def waiting(self, dataset: str | None) -> set[int]:
         """The cells of a data set (None: of all) that wait for the reader."""
@@ -115,12 +122,20 @@ class Pool:
         return set(self._waits(replace(_within(dataset), embedded_with=model_id)).tolist())
 
     def judge(self, cell_ids: Sequence[int], dataset: str | None) -> Scores:
-        """What the labels say of ``cell_ids``; those without embedding are left out."""
+        """What the labels say of ``cell_ids``; those without embedding are left out.
+
+        For cells that no longer wait all is worked out anew, so whoever asks for several sheets
+        asks for the cells of all of them first: what was said last is kept.
+        """
         with self._lock:
-            found = self.scores(dataset)
-            inside = set(found.ids.tolist())
-            if any(cell not in inside for cell in cell_ids):
-                found = self._score(sorted(inside | set(cell_ids)), dataset)
+            key = (dataset, self.state())
+            asked = set(self._shelf.take(sorted(set(cell_ids)))[0].tolist())
+            waiting = self.scores(dataset)
+            held = [waiting, *(each for of, each in self._judged if of == key)]
+            found = next((each for each in held if asked <= set(each.ids.tolist())), None)
+            if found is None:
+                found = self._score(sorted(asked.union(waiting.ids.tolist())), dataset)
+                self._judged = [(key, found), *self._judged[: HELD - 1]]
             place = {cell: row for row, cell in enumerate(found.ids.tolist())}
             rows = [place[cell] for cell in cell_ids if cell in place]
             return found.rows(np.array(rows, dtype=np.int64))
@@ -203,6 +218,16 @@ class Pool:
         ids, cells = self._shelf.take([*mine.tolist(), *others])
         named = tuple(tree.at_level(codes[i], "class") or codes[i] for i in ids.tolist())
         return Known(ids, cells.vectors, named, len(mine))
+
+
+def _hold(
+    held: dict[str | None, tuple[object, Held]], dataset: str | None, found: tuple[object, Held]
+) -> None:
+    """Keep the newest of a data set, and of HELD data sets at most."""
+    held.pop(dataset, None)
+    while len(held) >= HELD:
+        held.pop(next(iter(held)))
+    held[dataset] = found
 
 
 def _within(dataset: str | None) -> CellFilter:

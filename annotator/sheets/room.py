@@ -164,6 +164,7 @@ class SheetRoom:
         """What lies before a reader: single cells, sheets, how far it is to the first."""
         dataset = self._desk.reader(person.name).queue.dataset
         due = self.sheets(person).round(person.name, dataset)
+        self.sheets(person).judge_all(due.sheets)
         return {
             "dataset": dataset,
             "singles": self._singles(person, due.singles),

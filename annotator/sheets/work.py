@@ -104,6 +104,12 @@ class Sheets:
         draw = np.random.default_rng((self.maker.settings.seed, found[0].id))
         return tuple(int(cell) for cell in draw.permutation(checks + fillers))
 
+    def judge_all(self, sheets: Sequence[Sheet]) -> None:
+        """Work out at once what ``moved`` asks of each of ``sheets``."""
+        for dataset in {sheet.dataset for sheet in sheets}:
+            cells = [c.cell_id for s in sheets if s.dataset == dataset for c in s.displayed]
+            self.maker.pool.judge(cells, dataset)
+
     def moved(self, sheet: Sheet) -> dict[int, tuple[str, float]]:
         """The displayed cells that are by now proposed as another class: class and probability.
 
