@@ -56,7 +56,9 @@ def origin_words(kept: Selection) -> str:
         "map": _("Lasso on the map"),
         "cluster": _("Cells of %(name)s", name=kept.title),
         "spread": _("Spread as %(name)s", name=kept.title),
-        "search": _("Search: %(name)s", name=kept.title),
+        "search": _("Search: %(name)s", name=kept.title)
+        if kept.title
+        else _("Cells found by a search"),
     }.get(kept.origin, _("Cells chosen"))
     count = len(kept.cell_ids)
     return ngettext("%(where)s, %(num)s cell", "%(where)s, %(num)s cells", count, where=where)

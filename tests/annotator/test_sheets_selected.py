@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from annotator.explore.selections import origin_words
 from index import Atlas
 from index import sheets as kept
+from index.exploring import Selection
 
 CLASSES = ("neutrophil", "lymphocyte", "eosinophil", "platelet")
 
@@ -119,6 +121,12 @@ def test_cells_that_lie_on_another_sheet_are_told_of(app, browser) -> None:
     choose(browser, [*free[:20], *waits[:4]])
     first = browser.get("/api/v1/sheets/round").json["sheets"][0]
     assert first["selection"]["elsewhere"] == 4
+
+
+def test_a_search_without_words_is_called_what_it_is(app) -> None:
+    found = Selection("id", "ann", "search", "", None, (1, 2), "2026-01-01")
+    with app.test_request_context():
+        assert origin_words(found) == "Cells found by a search, 2 cells"
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ byId("open-sheet")?.addEventListener("click", async () => {
     const kept = await post("/explore/selections", {
       cells: ticked.map((tick) => Number(tick.dataset.tick)),
       origin: "search",
-      title: text("Search"),
+      title: byId("text")?.value.trim() ?? "",
       class: new URLSearchParams(location.search).get("class") || null,
     });
     location.assign(kept.sheet);
