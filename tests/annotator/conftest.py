@@ -127,6 +127,11 @@ def app(make_app: Callable[..., Flask], drawn: Path) -> Flask:
     return make_app(drawn, dataset="new")
 
 
+def true_class(cell: int) -> str:
+    """The class of cell ``cell`` of ``clustered``."""
+    return CLASSES[(cell - 1) % len(CLASSES)]
+
+
 class Browser:
     """A test client that carries the CSRF token, as the pages' scripts do."""
 
@@ -161,6 +166,24 @@ class Browser:
         """Label a cell; what the server answers."""
         sent = {"class": code, **more}
         return self.post(f"/api/v1/cells/{cell}/label", sent, 201).json
+
+    def next_sheet(self) -> dict[str, Any]:
+        """The next sheet of ``clustered``, the single cells before it answered rightly."""
+        for _ in range(40):
+            due = self.get("/api/v1/sheets/round").json
+            if not due["singles"]:
+                return due["sheets"][0]
+            for cell in due["singles"]:
+                sent = {"class": true_class(cell["id"])}
+                self.post(f"/api/v1/sheets/singles/{cell['id']}", sent, 201)
+        raise AssertionError("there was no end of single cells")
+
+    def choose(self, cells: list[int], origin: str = "map", code: str | None = None) -> str:
+        """Keep a selection and make its sheets; its id."""
+        sent = {"cells": cells, "origin": origin, "title": "words", "class": code}
+        chosen = self.post("/api/v1/explore/selections", sent, 201).json["id"]
+        self.post("/api/v1/sheets/selection", {"selection": chosen}, 201)
+        return chosen
 
 
 @pytest.fixture

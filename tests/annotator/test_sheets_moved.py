@@ -25,22 +25,10 @@ def whole(app):
     return app.extensions["desk"].whole
 
 
-def sheet_next(browser) -> dict:
-    """The next sheet, the single cells before it answered rightly."""
-    for _ in range(40):
-        due = browser.get("/api/v1/sheets/round").json
-        if not due["singles"]:
-            return due["sheets"][0]
-        for cell in due["singles"]:
-            sent = {"class": true_class(cell["id"])}
-            browser.post(f"/api/v1/sheets/singles/{cell['id']}", sent, 201)
-    raise AssertionError("there was no end of single cells")
-
-
 @pytest.fixture
 def turned(app, browser) -> dict:
     """A sheet of which all cells are proposed as another class by now, by labels given since."""
-    sheet = sheet_next(browser)
+    sheet = browser.next_sheet()
     code = sheet["class"]["code"]
     alike = [
         cell for cell in range(1, 321) if true_class(cell) == code and whole(app).history(cell)
@@ -87,7 +75,7 @@ def test_what_the_program_took_out_counts_neither_as_kept_nor_as_noticed(
 
 
 def test_a_page_cannot_claim_that_the_program_took_a_cell_out(app, browser) -> None:
-    sheet = sheet_next(browser)
+    sheet = browser.next_sheet()
     planted = {c.cell_id for c in kept.sheet(whole(app), sheet["id"]).planted}
     first, second = [c["id"] for c in sheet["cells"] if c["id"] not in planted][:2]
     before = noticed(app)
@@ -99,5 +87,5 @@ def test_a_page_cannot_claim_that_the_program_took_a_cell_out(app, browser) -> N
 
 
 def test_moved_must_be_a_list_of_cells(browser) -> None:
-    sheet = sheet_next(browser)
+    sheet = browser.next_sheet()
     browser.post(f"/api/v1/sheets/{sheet['id']}/accept", {"moved": ["x"]}, 400)

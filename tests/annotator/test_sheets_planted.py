@@ -30,22 +30,10 @@ def whole(app):
     return app.extensions["desk"].whole
 
 
-def sheet_next(browser) -> dict:
-    """The next sheet, the single cells before it answered rightly."""
-    for _ in range(40):
-        due = browser.get("/api/v1/sheets/round").json
-        if not due["singles"]:
-            return due["sheets"][0]
-        for cell in due["singles"]:
-            sent = {"class": true_class(cell["id"])}
-            browser.post(f"/api/v1/sheets/singles/{cell['id']}", sent, 201)
-    raise AssertionError("there was no end of single cells")
-
-
 def planted_next(app, browser) -> tuple[dict, list[int]]:
     """The next sheet with planted cells, and these; sheets before it are accepted."""
     for _ in range(LONGEST + 2):
-        sheet = sheet_next(browser)
+        sheet = browser.next_sheet()
         planted = [cell.cell_id for cell in kept.sheet(whole(app), sheet["id"]).planted]
         if planted:
             return sheet, planted
@@ -92,7 +80,7 @@ def test_planted_cells_stand_anywhere(app, browser) -> None:
     """Over many sheets their places are spread over the whole sheet."""
     places = []
     for _ in range(12):
-        sheet = sheet_next(browser)
+        sheet = browser.next_sheet()
         found = kept.sheet(whole(app), sheet["id"])
         order = [cell["id"] for cell in sheet["cells"]]
         places += [order.index(cell.cell_id) / len(order) for cell in found.planted]
@@ -173,7 +161,7 @@ def test_no_three_sheets_in_a_row_go_without(app, browser) -> None:
     for _ in range(15):
         if not browser.get("/api/v1/sheets/round").json["left"]:
             break
-        sheet = sheet_next(browser)
+        sheet = browser.next_sheet()
         found = kept.sheet(atlas, sheet["id"])
         run = 0 if found.planted else run + 1
         assert run <= LONGEST
@@ -191,7 +179,7 @@ def test_with_planting_off_there_are_none(make_app, clustered, browse_as) -> Non
     app = make_app(clustered, dataset="new", planted=0.0)
     browser = browse_as(app.test_client())
     for _ in range(6):
-        sheet = sheet_next(browser)
+        sheet = browser.next_sheet()
         assert kept.sheet(whole(app), sheet["id"]).planted == ()
         browser.post(f"/api/v1/sheets/{sheet['id']}/accept", {}, 201)
 

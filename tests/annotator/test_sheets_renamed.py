@@ -24,26 +24,6 @@ def whole(app):
     return app.extensions["desk"].whole
 
 
-def sheet_next(browser) -> dict:
-    """The next sheet, the single cells before it answered rightly."""
-    for _ in range(40):
-        due = browser.get("/api/v1/sheets/round").json
-        if not due["singles"]:
-            return due["sheets"][0]
-        for cell in due["singles"]:
-            sent = {"class": true_class(cell["id"])}
-            browser.post(f"/api/v1/sheets/singles/{cell['id']}", sent, 201)
-    raise AssertionError("there was no end of single cells")
-
-
-def choose(browser, cells: list[int], origin: str = "map", code: str | None = None) -> str:
-    """Keep a selection and make its sheets; its id."""
-    sent = {"cells": cells, "origin": origin, "title": "words", "class": code}
-    chosen = browser.post("/api/v1/explore/selections", sent, 201).json["id"]
-    browser.post("/api/v1/sheets/selection", {"selection": chosen}, 201)
-    return chosen
-
-
 def unlabelled(app) -> list[int]:
     return [cell for cell in range(1, 321) if not whole(app).history(cell)]
 
@@ -51,8 +31,8 @@ def unlabelled(app) -> list[int]:
 def blasts(app, browser, count: int = 40) -> dict:
     """The sheet of ``count`` cells that were lassoed and are, for this test, of a class that nobody
     has labelled: its check is answered as the class it is proposed as."""
-    choose(browser, [cell for cell in unlabelled(app) if true_class(cell) == "platelet"][:count])
-    return sheet_next(browser)
+    browser.choose([cell for cell in unlabelled(app) if true_class(cell) == "platelet"][:count])
+    return browser.next_sheet()
 
 
 def test_what_is_ticked_becomes_a_sheet_of_the_class_said_with_checks_of_its_own(
@@ -104,7 +84,7 @@ def test_a_sheet_renamed_wrongly_is_caught_by_its_checks(app, browser) -> None:
 def test_a_check_of_a_selection_says_of_what_class_it_is(app, browser) -> None:
     """Forty blasts that nobody has named yet, proposed as something else, are not thrown back."""
     wanted = [cell for cell in unlabelled(app) if true_class(cell) == "platelet"][:40]
-    choose(browser, wanted)
+    browser.choose(wanted)
     cell = kept.open_sheets(whole(app), "ann")[0].waiting[0]
     browser.post(f"/api/v1/sheets/singles/{cell}", {"class": "blast"}, 201)
     due = browser.get("/api/v1/sheets/round").json
@@ -136,7 +116,7 @@ def test_renaming_is_undone_and_done_again(app, browser) -> None:
 
 def test_the_sure_cells_of_a_renamed_sheet_were_foreign(app, browser) -> None:
     """Else to rename would be a way to take foreign cells out unseen. Others were never kept."""
-    sheet = kept.sheet(whole(app), sheet_next(browser)["id"])
+    sheet = kept.sheet(whole(app), browser.next_sheet()["id"])
     before = Record.of(kept.outcomes(whole(app), "new"))
     browser.post(f"/api/v1/sheets/{sheet.id}/rename", {"class": "blast"}, 201)
     after = Record.of(kept.outcomes(whole(app), "new"))

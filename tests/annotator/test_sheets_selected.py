@@ -25,26 +25,6 @@ def whole(app):
     return app.extensions["desk"].whole
 
 
-def sheet_next(browser) -> dict:
-    """The next sheet, the single cells before it answered rightly."""
-    for _ in range(40):
-        due = browser.get("/api/v1/sheets/round").json
-        if not due["singles"]:
-            return due["sheets"][0]
-        for cell in due["singles"]:
-            sent = {"class": true_class(cell["id"])}
-            browser.post(f"/api/v1/sheets/singles/{cell['id']}", sent, 201)
-    raise AssertionError("there was no end of single cells")
-
-
-def choose(browser, cells: list[int], origin: str = "map", code: str | None = None) -> str:
-    """Keep a selection and make its sheets; its id."""
-    sent = {"cells": cells, "origin": origin, "title": "words", "class": code}
-    chosen = browser.post("/api/v1/explore/selections", sent, 201).json["id"]
-    browser.post("/api/v1/sheets/selection", {"selection": chosen}, 201)
-    return chosen
-
-
 def unlabelled(app) -> list[int]:
     return [cell for cell in range(1, 321) if not whole(app).history(cell)]
 
@@ -60,18 +40,18 @@ def cells_of(sheets: list[kept.Sheet]) -> list[int]:
 
 def test_more_than_a_page_is_cut_into_sheets_of_like_size(app, browser) -> None:
     wanted = unlabelled(app)[:101]
-    sheets = of(app, choose(browser, wanted))
+    sheets = of(app, browser.choose(wanted))
     assert [sum(c.planted is None for c in each.cells) for each in sheets] == [51, 50]
     assert sorted(cells_of(sheets)) == wanted
 
 
 def test_what_does_not_fit_at_once_follows_until_all_has_been_on_a_sheet(app, browser) -> None:
     wanted = unlabelled(app)[:230]
-    chosen = choose(browser, wanted)
+    chosen = browser.choose(wanted)
     seen: list[int] = []
     told = []
     for _ in range(4):
-        sheet = sheet_next(browser)
+        sheet = browser.next_sheet()
         assert kept.sheet(whole(app), sheet["id"]).selection_id == chosen
         told.append(sheet["selection"]["follow"])
         seen += cells_of([kept.sheet(whole(app), sheet["id"])])
@@ -89,7 +69,7 @@ def test_what_does_not_fit_at_once_follows_until_all_has_been_on_a_sheet(app, br
 
 
 def test_who_puts_away_the_last_sheet_has_done_with_the_selection(app, browser) -> None:
-    chosen = choose(browser, unlabelled(app)[:230])
+    chosen = browser.choose(unlabelled(app)[:230])
     for sheet in of(app, chosen):
         browser.post(f"/api/v1/sheets/{sheet.id}/drop")
     browser.get("/api/v1/sheets/round")
@@ -97,11 +77,11 @@ def test_who_puts_away_the_last_sheet_has_done_with_the_selection(app, browser) 
 
 
 def test_a_selection_comes_before_sheets_that_were_there(app, browser) -> None:
-    sheet_next(browser)
+    browser.next_sheet()
     lying = set(cells_of(kept.open_sheets(whole(app), "ann")))
     free = [cell for cell in unlabelled(app) if cell not in lying]
     for cells in (free[:24], free[24:30]):
-        choose(browser, cells)
+        browser.choose(cells)
         due = browser.get("/api/v1/sheets/round").json
         first = due["sheets"][0]
         assert first["selection"]["words"] == f"Lasso on the map, {len(cells)} cells"
@@ -114,11 +94,11 @@ def test_a_selection_comes_before_sheets_that_were_there(app, browser) -> None:
 
 
 def test_cells_that_lie_on_another_sheet_are_told_of(app, browser) -> None:
-    sheet_next(browser)
+    browser.next_sheet()
     lying = cells_of(kept.open_sheets(whole(app), "ann"))
     waits = [c for c in lying if not whole(app).history(c)]
     free = [cell for cell in unlabelled(app) if cell not in lying]
-    choose(browser, [*free[:20], *waits[:4]])
+    browser.choose([*free[:20], *waits[:4]])
     first = browser.get("/api/v1/sheets/round").json["sheets"][0]
     assert first["selection"]["elsewhere"] == 4
 
@@ -135,14 +115,14 @@ def test_a_search_without_words_is_called_what_it_is(app) -> None:
      ("search", "Search: words, 2 cells"), ("list", "Cells chosen, 2 cells")],
 )  # fmt: skip
 def test_the_heading_says_where_a_selection_is_from(app, browser, origin, words) -> None:
-    choose(browser, unlabelled(app)[:2], origin)
+    browser.choose(unlabelled(app)[:2], origin)
     first = browser.get("/api/v1/sheets/round").json["sheets"][0]
     assert first["selection"]["words"] == words
     assert "selection" in first
 
 
 def test_sheets_of_what_waits_are_of_no_selection(browser) -> None:
-    assert sheet_next(browser)["selection"] is None
+    assert browser.next_sheet()["selection"] is None
 
 
 def test_a_selection_of_which_nothing_waits_is_refused(clustered, make_app, browse_as) -> None:
@@ -157,7 +137,7 @@ def test_a_selection_of_which_nothing_waits_is_refused(clustered, make_app, brow
 
 def test_labelled_cells_of_its_class_stand_above_a_sheet(app, browser) -> None:
     for _ in range(4):
-        sheet = sheet_next(browser)
+        sheet = browser.next_sheet()
         cells = [cell["id"] for cell in sheet["references"]]
         assert len(cells) == len(set(cells)) == 6
         assert max(cells) <= 320  # of the data set
@@ -172,5 +152,5 @@ def test_labelled_cells_of_its_class_stand_above_a_sheet(app, browser) -> None:
 
 
 def test_a_class_that_nobody_labelled_has_no_cells_to_compare_with(app, browser) -> None:
-    choose(browser, unlabelled(app)[:6], code="blast")
+    browser.choose(unlabelled(app)[:6], code="blast")
     assert browser.get("/api/v1/sheets/round").json["sheets"][0]["references"] == []

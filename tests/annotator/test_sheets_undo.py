@@ -7,12 +7,6 @@ import pytest
 from index import sheets as kept
 from index.checks import outcomes
 
-CLASSES = ("neutrophil", "lymphocyte", "eosinophil", "platelet")
-
-
-def true_class(cell: int) -> str:
-    return CLASSES[(cell - 1) % len(CLASSES)]
-
 
 @pytest.fixture
 def app(make_app, clustered):
@@ -23,22 +17,10 @@ def whole(app):
     return app.extensions["desk"].whole
 
 
-def sheet_next(browser) -> dict:
-    """The next sheet, the single cells before it answered rightly."""
-    for _ in range(40):
-        due = browser.get("/api/v1/sheets/round").json
-        if not due["singles"]:
-            return due["sheets"][0]
-        for cell in due["singles"]:
-            sent = {"class": true_class(cell["id"])}
-            browser.post(f"/api/v1/sheets/singles/{cell['id']}", sent, 201)
-    raise AssertionError("there was no end of single cells")
-
-
 def planted_next(app, browser) -> tuple[dict, list[int]]:
     """The next sheet with planted cells, and these; sheets before it are accepted."""
     for _ in range(4):
-        sheet = sheet_next(browser)
+        sheet = browser.next_sheet()
         planted = [cell.cell_id for cell in kept.sheet(whole(app), sheet["id"]).planted]
         if planted:
             return sheet, planted
@@ -47,7 +29,7 @@ def planted_next(app, browser) -> tuple[dict, list[int]]:
 
 
 def test_a_sheet_taken_back_stands_first_as_it_was_left(app, browser, make_app, browse_as) -> None:
-    sheet = sheet_next(browser)
+    sheet = browser.next_sheet()
     path = f"/api/v1/sheets/{sheet['id']}/accept"
     first, second, *rest = [cell["id"] for cell in sheet["cells"]]
     out = {str(first): "monocyte", str(second): None}
@@ -80,7 +62,7 @@ def test_a_sheet_taken_back_stands_first_as_it_was_left(app, browser, make_app, 
 
 
 def test_a_sheet_of_which_all_was_taken_out_is_taken_back(browser) -> None:
-    sheet = sheet_next(browser)
+    sheet = browser.next_sheet()
     out = {str(cell["id"]): None for cell in sheet["cells"]}
     browser.post(f"/api/v1/sheets/{sheet['id']}/accept", {"out": out}, 201)
     assert browser.post("/api/v1/undo").json["done"]["kind"] == "sheet"
