@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from index import Atlas, Cell, CellFilter
+from index.adaptations import datasets_of
 from index.errors import CellKinError
 from index.progress import progress_bar
 from retrieval.cellview import Finding
@@ -154,7 +155,7 @@ def embed_atlas(
     if model.finder is not None:
         find_cells(atlas, model, todo, batch_size=batch_size, workers=workers)
         names = atlas.datasets()["name"].tolist()
-        for name in names if len(todo) else ():
+        for name in sorted(set(datasets_of(atlas, todo.tolist()).values())):
             _, values = atlas.findings(str(model.finder_id), CellFilter(datasets=(name,)))
             if words := sizes_apart(values):
                 report.uneven[name] = words
