@@ -18,6 +18,7 @@ PARTS = (
     "trust",
     "few_pictures",
     "view_parts",
+    "found_cells",
     "exploring",
     "cropped",
     "trial",
