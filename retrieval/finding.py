@@ -51,7 +51,7 @@ def median_diameter(values: np.ndarray) -> float | None:
 def sizes_apart(values: np.ndarray) -> str | None:
     """What to say of findings, rows [N, 9] of FINDING, whose cells differ too much in size.
 
-    The 95th percentile of the diameters over the 5th is 1.2 to 2.9 in seven laboratories, platelets
+    The 95th percentile of the diameters over the 5th is 1.3 to 2.8 in seven laboratories, platelets
     and marrow among them; where it is above SIZES, pictures of several magnifications are likely.
     None for fewer than ENOUGH cells.
     """
