@@ -70,7 +70,8 @@ if (byId("cells")) {
     onKey: (event, cell) => {
       const asked = event.key.toLowerCase() === "m" && !event.ctrlKey && !event.metaKey && cell;
       if (asked) {
-        location.assign(alike(cell));
+        const link = byId("more-like"); // names the key, so the key goes where it stands
+        location.assign(link.hidden ? alike(cell) : link.href);
       }
       return Boolean(asked);
     },
@@ -80,7 +81,9 @@ if (byId("cells")) {
     },
   });
   grid.set(found.cells, found.exact ? found.total : null);
-  byId("cells").addEventListener("pointerover", (event) => {
+  // Moves, not "over": cells that scroll under a still pointer do not take the link from the
+  // cell that was come to by keys.
+  byId("cells").addEventListener("pointermove", (event) => {
     const tile = event.target.closest(".tile");
     if (tile && event.pointerType !== "touch") {
       offerAlike(grid, grid.items[Number(tile.dataset.index)]);
