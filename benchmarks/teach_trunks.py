@@ -141,8 +141,12 @@ def batches(cells: Cells, weights: Sequence[float], size: int, seed: int) -> Ite
 
 
 def leaf_loss(logits: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
-    """Marginal cross-entropy of the leaves that each cell may be."""
-    return -logits.log_softmax(1).masked_fill(~allowed, -torch.inf).logsumexp(1).mean()
+    """Marginal cross-entropy of the leaves that each cell may be; of no cell if none may be any."""
+    some = allowed.any(1)
+    if not some.any():
+        return logits.sum() * 0
+    found = logits[some].log_softmax(1).masked_fill(~allowed[some], -torch.inf)
+    return -found.logsumexp(1).mean()
 
 
 class Lessons:
