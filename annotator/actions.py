@@ -44,15 +44,15 @@ class Shown:
 
 @dataclass(frozen=True)
 class Action:
-    """One thing done: ``kind`` is label, sheet, rename, check, skip, flag or unflag.
+    """One thing done: ``kind`` is label, sheet, rename, drop, check, skip, flag or unflag.
 
     ``label_id`` and ``class_code`` are those of a label, ``before`` whether a cell that was
     flagged or unflagged had a flag before. ``check`` is the check that an answer was to (of kind
     "check" no label was kept), ``newer`` the labels of others that the reader did not know of.
     ``sheet_id`` is the sheet accepted, of which ``cell_id`` is one cell and ``cells`` are those
     labelled; or the sheet of which a label answered a check, or of which a check was skipped: then
-    ``cells`` is the one that is checked in its place; or the sheet that was renamed, by which the
-    sheet ``part`` was made.
+    ``cells`` is the one that is checked in its place; or the sheet that was put away (drop), or
+    renamed, by which the sheet ``part`` was made.
     """
 
     kind: str
@@ -67,6 +67,11 @@ class Action:
     part: int | None = None
 
 
+# What undoing an action leaves to do it again by: of a label the undo that took it back, of a check
+# what came of it, of a sheet that was put away the sheets that were closed for it.
+Back = int | AnswerBack | tuple[int, ...] | None
+
+
 class Reader:
     """One author at work on one queue; safe for several threads."""
 
@@ -75,8 +80,8 @@ class Reader:
         self.queue = queue
         self._atlas = atlas
         self._done: list[Action] = []
-        # Actions taken back, oldest first, and of a label the undo that took it back.
-        self._undone: list[tuple[Action, int | AnswerBack | None]] = []
+        # Actions taken back, oldest first, with what each needs to be done again.
+        self._undone: list[tuple[Action, Back]] = []
         self._lock = threading.RLock()
         self.labelled = 0  # cells labelled in this run, less those undone
 
@@ -179,11 +184,16 @@ class Reader:
         with self._lock:
             return self._did(Action("rename", one, sheet_id=sheet_id, part=part))
 
+    def dropped(self, sheet_id: int, one: int) -> Action:
+        """A sheet was put away. ``one`` is any of its cells."""
+        with self._lock:
+            return self._did(Action("drop", one, sheet_id=sheet_id))
+
     def undo(self) -> Action:
         """Take back the last thing done and return it. Raises NothingToUndoError."""
         with self._lock:
             action = self._done[-1] if self._done else self._earlier()
-            back: int | AnswerBack | None = None
+            back: Back = None
             if action.kind == "label" and action.label_id is not None:
                 back = self._take_back(action, action.label_id)
                 self.labelled = max(0, self.labelled - 1)
@@ -191,9 +201,12 @@ class Reader:
                 sheet_undo.undo(self._atlas, action.sheet_id, self.author)
                 self.labelled = max(0, self.labelled - len(action.cells))
                 self.queue.release(action.cells)
-            elif action.kind == "rename":
+            elif action.kind in ("rename", "drop") and action.sheet_id is not None:
                 self._done.pop()  # where it cannot be taken back, what was before it still can
-                sheet_undo.undo_rename(self._atlas, action.sheet_id or 0, action.part or 0)
+                if action.kind == "drop":
+                    back = sheet_undo.undo_drop(self._atlas, action.sheet_id)
+                else:
+                    sheet_undo.undo_rename(self._atlas, action.sheet_id, action.part or 0)
                 self._done.append(action)
             elif action.kind == "skip" and action.sheet_id is not None:
                 instead = next(iter(action.cells), None)
@@ -220,7 +233,9 @@ class Reader:
                     "undo something first",
                 )
             action, back = self._undone[-1]
-            if back is not None:
+            if isinstance(back, tuple):
+                sheet_undo.redo_drop(self._atlas, action.sheet_id or 0, back)
+            elif back is not None:
                 if isinstance(back, AnswerBack):
                     sheet_undo.redo_answer(
                         self._atlas, action.sheet_id or 0, action.cell_id, back, self.author

@@ -118,6 +118,56 @@ def redo_rename(atlas: Part, sheet_id: int, part: int) -> None:
         want(connection, part)
 
 
+def undo_drop(atlas: Part, sheet_id: int) -> tuple[int, ...]:
+    """Open a sheet that was put away; it comes first, and what was made of its cells since closes:
+    the ids of those sheets.
+
+    Raises SheetError unless the sheet is put away, or where such a later sheet was worked on or is
+    another reader's.
+    """
+    with atlas.database.write() as connection:
+        found = read_sheet(connection, sheet_id)
+        if found.state != DROPPED:
+            raise SheetError(
+                f"sheet {sheet_id} is {found.state}, allowed is {DROPPED}", "read the sheet again"
+            )
+        mine = select(members.c.cell_id).where(members.c.sheet_id == sheet_id)
+        query = (
+            select(batches.c.id)
+            .join(members, members.c.sheet_id == batches.c.id)
+            .where(
+                batches.c.state == OPEN, members.c.cell_id.in_(mine), members.c.planted.is_(None)
+            )
+            .distinct()
+        )
+        later = [read_sheet(connection, each) for each in connection.execute(query).scalars().all()]
+        for each in later:
+            if each.author != found.author or not _untouched(each):
+                raise SheetError(
+                    f"cells of sheet {sheet_id} lie on sheet {each.id} by now",
+                    "go on with that sheet",
+                )
+        for each in later:
+            set_state(connection, each.id, UNDONE)
+        set_state(connection, sheet_id, OPEN)
+        want(connection, sheet_id)
+        return tuple(each.id for each in later)
+
+
+def redo_drop(atlas: Part, sheet_id: int, closed: tuple[int, ...]) -> None:
+    """Put a sheet away anew, with those open again that ``undo_drop`` had closed for it.
+
+    Raises SheetError unless the sheet is open.
+    """
+    with atlas.database.write() as connection:
+        found = read_sheet(connection, sheet_id)
+        if found.state != OPEN:
+            raise SheetError(f"sheet {sheet_id} is {found.state}", "read the sheet again")
+        set_state(connection, sheet_id, DROPPED)
+        for each in closed:
+            set_state(connection, each, OPEN)
+
+
 def undo_skip(atlas: Part, sheet_id: int, cell_id: int, instead: int | None) -> None:
     """Let a check that was skipped wait for its answer again, and not the one in its place."""
     with atlas.database.write() as connection:

@@ -158,6 +158,14 @@ class SheetRoom:
         self._desk.reader(person.name).renamed(sheet_id, part, one)
         return part
 
+    def drop(self, person: Person, sheet_id: int) -> None:
+        """Put a sheet of ``person`` away without labels."""
+        sheets = self.sheets(person)
+        sheet = sheets.own(sheet_id, person.name)
+        sheets.drop(sheet_id)
+        one = next(cell.cell_id for cell in sheet.cells if cell.planted is None)
+        self._desk.reader(person.name).dropped(sheet_id, one)
+
     # documents ------------------------------------------------------------------------------
 
     def round_document(self, person: Person) -> Document:

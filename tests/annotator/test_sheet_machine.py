@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from index import Atlas, CellRecord, NewLabel
 from index import sheets as kept
 from index.sheet_records import (
     ACCEPTED,
+    DROPPED,
     FAILED,
     OPEN,
     OUT,
@@ -60,6 +62,7 @@ class Sheets(RuleBasedStateMachine):
         self.done: list[Action] = []
         self.undone: list[Action] = []
         self.made: dict[int, object] = {}  # by sheet, the step that made it; None: no step of ours
+        self.closed: dict[int, Action] = {}  # by sheet, the sheet put away whose return closed it
         self.given: dict[Action, dict[int, str]] = {}  # by acceptance, the classes given
 
     def teardown(self) -> None:
@@ -155,10 +158,30 @@ class Sheets(RuleBasedStateMachine):
         self.made[number] = action
         self.did(action)
 
+    @property
+    def alone(self) -> list[Sheet]:
+        """Open sheets of which no cell lies on another: such as the program makes."""
+        some = kept.open_sheets(self.atlas, "ann")
+        on = Counter(cell.cell_id for each in some for cell in each.cells)
+        return [each for each in some if all(on[cell.cell_id] == 1 for cell in each.cells)]
+
+    @precondition(lambda self: self.alone)
+    @rule(data=st.data())
+    def drop(self, data: st.DataObject) -> None:
+        sheet = data.draw(st.sampled_from(self.alone))
+        kept.drop(self.atlas, sheet.id)
+        self.did(self.reader.dropped(sheet.id, sheet.cells[0].cell_id))
+
     @precondition(lambda self: self.done)
     @rule()
     def undo(self) -> None:
-        assert self.reader.undo() == self.done[-1]
+        action = self.done[-1]
+        if action.kind == "drop":  # what was made of its cells since, and nobody began, closes
+            mine = {cell.cell_id for cell in kept.sheet(self.atlas, action.sheet_id).cells}
+            for other in kept.open_sheets(self.atlas, "ann"):
+                if mine & {cell.cell_id for cell in other.cells}:
+                    self.closed[other.id] = action
+        assert self.reader.undo() == action
         self.undone.append(self.done.pop())
         assert not self.reader.split_stays
 
@@ -167,6 +190,7 @@ class Sheets(RuleBasedStateMachine):
     def redo(self) -> None:
         assert self.reader.redo() == self.undone[-1]
         self.done.append(self.undone.pop())
+        self.closed = {n: drop for n, drop in self.closed.items() if drop != self.done[-1]}
 
     @invariant()
     def labels_are_what_was_done(self) -> None:
@@ -178,6 +202,7 @@ class Sheets(RuleBasedStateMachine):
         skips = {(a.sheet_id, a.cell_id): a for a in self.done if a.kind == "skip"}
         renamed = {a.sheet_id for a in self.done if a.kind == "rename"}
         accepted = {a.sheet_id: a for a in self.done if a.kind == "sheet"}
+        dropped = {a.sheet_id for a in self.done if a.kind == "drop"}
         there = {None, *(a.label_id for a in answers.values()), *self.done}
         for number, maker in self.made.items():
             sheet = kept.sheet(self.atlas, number)
@@ -195,6 +220,8 @@ class Sheets(RuleBasedStateMachine):
                 else:
                     assert (cell.verdict is not None) == (number in accepted)
             state = UNDONE if maker not in there else OPEN
+            state = UNDONE if number in self.closed else state
+            state = DROPPED if number in dropped else state
             state = ACCEPTED if number in accepted else state
             assert sheet.state == (SPLIT if failed or number in renamed else state)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from index import NewLabel
 from index import sheets as kept
 from index.checks import outcomes
+from index.sheet_records import SheetCell
 
 
 @pytest.fixture
@@ -87,3 +91,42 @@ def test_a_sheet_taken_back_and_accepted_again_judges_no_planted_cell_anew(
     assert outcomes(whole(app), "ann") == before
     state = {cell.cell_id: cell.verdict for cell in kept.sheet(whole(app), sheet["id"]).planted}
     assert state == dict.fromkeys(planted, "taken_out" if caught else "left")
+
+
+def test_a_sheet_that_was_put_away_comes_back(app, browser) -> None:
+    sheet = browser.next_sheet()
+    cells = {cell["id"] for cell in sheet["cells"]}
+    browser.post(f"/api/v1/sheets/{sheet['id']}/drop")
+    later = browser.get("/api/v1/sheets/round").json["sheets"]
+    assert sheet["id"] not in [each["id"] for each in later]
+    done = browser.post("/api/v1/undo").json["done"]
+    assert done["kind"] == "drop"
+    back = browser.get("/api/v1/sheets/round").json["sheets"][0]
+    assert back["id"] == sheet["id"]
+    assert {cell["id"] for cell in back["cells"]} == cells
+    assert browser.post("/api/v1/redo").json["done"]["kind"] == "drop"
+    assert kept.sheet(whole(app), sheet["id"]).state == "dropped"
+    browser.post("/api/v1/undo")
+    browser.post(f"/api/v1/sheets/{sheet['id']}/accept", {}, 201)
+
+
+@pytest.mark.parametrize(("author", "begun"), [("bob", False), ("ann", True)])
+def test_a_sheet_put_away_stays_so_where_its_cells_were_worked_on_since(
+    app, browser, author, begun
+) -> None:
+    first = browser.get("/api/v1/sheets/round").json["singles"]
+    cell = first[0]["id"]
+    browser.post(f"/api/v1/cells/{cell}/skip")
+    sheet = browser.next_sheet()
+    browser.post(f"/api/v1/sheets/{sheet['id']}/drop")
+    old = kept.sheet(whole(app), sheet["id"])
+    mine = [SheetCell(each.cell_id, checked=True) for each in old.open_cells[:4]]
+    made = replace(old, author=author, cells=tuple(mine), parent_id=None, id=0, state="open")
+    (other,) = kept.make(whole(app), [made])
+    if begun:
+        label = NewLabel(mine[0].cell_id, old.class_code, "ann", "single", proposal_visible=False)
+        kept.answer_check(whole(app), other, label, same=True)
+    error = browser.post("/api/v1/undo", status=409).json["error"]
+    assert f"lie on sheet {other}" in error["message"]
+    assert kept.sheet(whole(app), sheet["id"]).state == "dropped"
+    assert browser.post("/api/v1/undo").json["done"]["kind"] != "drop"

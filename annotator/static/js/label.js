@@ -236,6 +236,7 @@ const UNDONE = {
   }),
   sheet: () => text("The sheet is taken back."),
   rename: () => text("Undone: another class for a whole sheet."),
+  drop: () => text("The sheet that was put away is open again."),
   skip: ({ cell: id }) => text("Undone: skip of cell {id}.", { id }),
   flag: ({ cell: id }) => text("Undone: flag of cell {id}.", { id }),
   unflag: ({ cell: id }) => text("Undone: removed flag of cell {id}.", { id }),

@@ -251,6 +251,9 @@ function undone({ done, split_stays: stays }) {
   if (done.kind === "sheet") {
     return text("The sheet is taken back and stands here as you left it.");
   }
+  if (done.kind === "drop") {
+    return text("The sheet that was put away is open again.");
+  }
   return stays
     ? text("The label is taken back; the sheet stays split, because a part of it was worked on.")
     : text("Undone.");
@@ -269,9 +272,10 @@ const rename = (code) =>
 const redo = () =>
   act(async () => {
     const { done } = await post("/redo");
-    say(done.kind === "sheet"
-      ? text("The sheet is accepted again.")
-      : text("Done again: cell {id}.", { id: done.cell }), "good");
+    say({
+      sheet: text("The sheet is accepted again."),
+      drop: text("Put away; nothing was labelled."),
+    }[done.kind] ?? text("Done again: cell {id}.", { id: done.cell }), "good");
     await goOn();
   });
 
@@ -280,7 +284,8 @@ const undo = () =>
     const answer = await post("/undo");
     say(undone(answer), answer.split_stays ? "bad" : "good");
     const { kind } = answer.done;
-    await goOn(["label", "skip"].includes(kind) ? answer.cell : kind === "sheet" ? null : singles.cell);
+    const whole = ["sheet", "drop"].includes(kind);
+    await goOn(["label", "skip"].includes(kind) ? answer.cell : whole ? null : singles.cell);
   });
 
 const drop = () =>
