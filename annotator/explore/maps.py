@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from annotator.class_names import class_name
 from annotator.explore.jobs import Jobs, Report
 from annotator.problems import AnnotatorError
 from index.exploring import origins_and_classes
@@ -154,8 +155,9 @@ class MapKeeper:
                 whole = taxonomy.at_level(node.code, "class") or node.code
                 shape = shapes.setdefault(whole, len(shapes) % len(SHAPES))
                 number[node.code] = len(groups)
+                name = class_name(node)
                 groups.append(
-                    {"name": node.name, "code": node.code, "colour": node.colour, "shape": shape}
+                    {"name": name, "code": node.code, "colour": node.colour, "shape": shape}
                 )
         other = len(groups)
         groups.append({"name": None, "code": None, "colour": "#8b949e", "shape": 0})

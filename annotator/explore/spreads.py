@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from annotator.class_names import class_name
 from annotator.documents import brief_documents, named
 from annotator.explore.jobs import DONE, Jobs, Report
 from annotator.explore.selections import keep
@@ -179,7 +180,7 @@ class Spreads:
             author,
             [cell for cell, _ in wanted if cell not in without],
             origin="spread",
-            title=node.name,
+            title=class_name(node),
             class_code=node.code,
         )
 

@@ -80,6 +80,14 @@ def test_the_block_holds_every_embedded_cell_once(at_map, opened) -> None:
     assert {group["name"] for group in groups["dataset"]} == {"lab", "new"}
 
 
+def test_the_legend_is_in_the_language_of_the_page(at_map) -> None:
+    sent = {"language": "es", "back": "/map", "csrf_token": at_map.token}
+    at_map.client.post("/language/", data=sent)
+    names = [group["name"] for group in at_map.get(f"{API}/map/groups").json["class"]]
+    assert "Neutrófilo" in names
+    assert "Neutrophil" not in names
+
+
 def test_the_map_shows_a_label_at_once_and_counts_what_came_later(at_map, opened) -> None:
     cell = opened.cell_ids()[-3]
     at_map.label(int(cell), "eosinophil")
