@@ -254,7 +254,7 @@ def measure(
     model: Model, space: Space, sources: Sequence[str], targets: Sequence[str], work: Path
 ) -> str:
     """The tables of the section."""
-    known, names = _joined({name: load_set(name, model, work) for name in sources})
+    known, names = joined({name: load_set(name, model, work) for name in sources})
     zero: dict[str, dict[str, str]] = {}
     labelled: dict[tuple[int, str], dict[str, list[float]]] = {}
     means: dict[str, list[float]] = {}
@@ -301,7 +301,7 @@ def measure(
     )
 
 
-def _joined(sets: dict[str, Set]) -> tuple[Set, list[str]]:
+def joined(sets: dict[str, Set]) -> tuple[Set, list[str]]:
     """The references of several sets, and the name of the set of each."""
     kept = {name: np.flatnonzero(each.references) for name, each in sets.items()}
     cells = Described.joined([sets[name].cells[rows] for name, rows in kept.items()])
