@@ -20,6 +20,7 @@ PARTS = (
     "few_pictures",
     "view_parts",
     "found_cells",
+    "one_class",
     "exploring",
     "cropped",
     "trial",
