@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -80,14 +80,9 @@ def decide(votes: Sequence[Vote], agreed: Callable[[Iterable[str]], str | None])
 def refresh_present(connection: Connection, cell_ids: Iterable[int], taxonomy: Taxonomy) -> None:
     """Derive the present labels of ``cell_ids`` anew, within the caller's transaction."""
     changed = sorted(set(cell_ids))
-    rows = connection.execute(
-        select(*(labels.c[name] for name in Vote._fields))
-        .where(labels.c.cell_id.in_(among(changed)))
-        .order_by(labels.c.cell_id, labels.c.id)
-    )
     found = []
-    for cell_id, votes in groupby((Vote(*row) for row in rows), key=lambda vote: vote.cell_id):
-        present = decide(list(votes), taxonomy.agreed)
+    for cell_id, votes in votes_by_cell(connection, changed):
+        present = decide(votes, taxonomy.agreed)
         if present is not None:
             found.append({"cell_id": cell_id, **present._asdict()})
     connection.execute(delete(present_labels).where(present_labels.c.cell_id.in_(among(changed))))
@@ -159,6 +154,22 @@ def votes_of(connection: Connection, cell_id: int) -> list[Vote]:
     """All votes of one cell, in order of id."""
     query = select(*(labels.c[name] for name in Vote._fields)).where(labels.c.cell_id == cell_id)
     return [Vote(*row) for row in connection.execute(query.order_by(labels.c.id))]
+
+
+def votes_by_cell(
+    connection: Connection, cell_ids: Iterable[int]
+) -> Iterator[tuple[int, list[Vote]]]:
+    """Each of ``cell_ids`` that has any votes, ascending, with all of them in order of id.
+
+    One question, however many cells: they are read while they are asked for.
+    """
+    rows = connection.execute(
+        select(*(labels.c[name] for name in Vote._fields))
+        .where(labels.c.cell_id.in_(among(cell_ids)))
+        .order_by(labels.c.cell_id, labels.c.id)
+    )
+    for cell_id, votes in groupby((Vote(*row) for row in rows), key=lambda vote: vote.cell_id):
+        yield cell_id, list(votes)
 
 
 def undo(connection: Connection, label_id: int, author: str, taxonomy: Taxonomy) -> int:

@@ -10,7 +10,16 @@ import pytest
 from index import Atlas, CellFilter, CellRecord, NewLabel
 from index.checks import set_gold
 from index.seeing import seen, sight_of
-from index.work import answered_by, assign, assigned_to, end, may_label, waiting, waiting_among
+from index.work import (
+    answered_by,
+    assign,
+    assigned_to,
+    end,
+    may_label,
+    read_count,
+    waiting,
+    waiting_among,
+)
 
 READERS = ("ann", "bob", "cid")
 CLASSES = ("platelet", "neutrophil", "basophil")
@@ -133,3 +142,14 @@ def test_what_waits_is_what_is_ones_own_and_unread(atlas) -> None:
             assert done in waiting(atlas, "ann")
     end(atlas, 1, "o")
     assert set(assigned_to(atlas, "ann").tolist()) == read & set(range(1, 13))
+
+
+def test_a_label_brought_back_counts_as_read(atlas) -> None:
+    before = read_count(atlas, "zoe")
+    (label,) = atlas.add_labels([NewLabel(1, "platelet", "zoe", "single")])
+    atlas.add_labels([NewLabel(2, "platelet", "zoe", "imported", source="list")])
+    assert read_count(atlas, "zoe") == before + 1
+    undone = atlas.undo(label, "zoe")
+    assert read_count(atlas, "zoe") == before
+    atlas.undo(undone, "zoe")
+    assert read_count(atlas, "zoe") == before + 1
