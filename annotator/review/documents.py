@@ -41,7 +41,8 @@ VERDICTS = {
 def key_of(name: str) -> Key:
     """The matter named ``12`` or ``12-40``. Raises RecordError."""
     first, _dash, second = name.partition("-")
-    if not (first.isascii() and first.isdigit() and (not second or second.isdigit())):
+    digits = name.isascii() and first.isdigit() and (second.isdigit() or not second)
+    if not digits or first == second:
         raise RecordError(
             f"matter is {name[:40]!r}, allowed is the number of a cell, or two with '-' between",
             "open it from the list of its queue",
