@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
@@ -36,22 +36,41 @@ class Present(NamedTuple):
     author: str | None
 
 
-def taken_back(votes: Sequence[Vote]) -> set[int]:
-    """The ids among the votes of one cell, in order of id, that an undo has taken back.
+class Entry(Protocol):
+    """What of a vote or a label tells whether it stands."""
+
+    @property
+    def id(self) -> int:
+        """Its number in the log."""
+
+    @property
+    def how(self) -> str:
+        """One of ``records.HOW``."""
+
+    @property
+    def retracts(self) -> int | None:
+        """The entry that an undo takes back."""
+
+
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
+
+
+def taken_back(entries: Sequence[Entry]) -> set[int]:
+    """The ids among all entries of one cell or of several, in order of id, that an undo took back.
 
     An undo may itself be undone, and always comes after what it takes back.
     """
     gone: set[int] = set()
-    for vote in reversed(votes):
-        if vote.retracts is not None and vote.id not in gone:
-            gone.add(vote.retracts)
+    for entry in reversed(entries):
+        if entry.retracts is not None and entry.id not in gone:
+            gone.add(entry.retracts)
     return gone
 
 
-def standing(votes: Sequence[Vote]) -> list[Vote]:
-    """The votes of one cell, in order of id, that count: no undo, and none taken back."""
-    gone = taken_back(votes)
-    return [vote for vote in votes if vote.how != "undo" and vote.id not in gone]
+def standing(entries: Sequence[AnyEntry]) -> list[AnyEntry]:
+    """All entries of one cell or of several, in order of id, that count: no undo, none undone."""
+    gone = taken_back(entries)
+    return [entry for entry in entries if entry.how != "undo" and entry.id not in gone]
 
 
 def decide(votes: Sequence[Vote], agreed: Callable[[Iterable[str]], str | None]) -> Present | None:

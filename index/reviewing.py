@@ -6,7 +6,7 @@ a label comes that is newer than it, or until it is taken back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from index.errors import LabelError, RecordError
 from index.facts import LabelFacts, append_with_facts
 from index.filters import among, unknown_dataset
-from index.labelling import Vote, standing, undo, unknown_cell
+from index.labelling import standing, undo, unknown_cell
 from index.moment import now
 from index.part import Part, record
 from index.records import Label, NewLabel
@@ -191,7 +191,7 @@ def standing_labels(atlas: Part, cell_ids: Iterable[int]) -> dict[int, list[Labe
     found: dict[int, list[Label]] = {}
     for row in rows:
         found.setdefault(row.cell_id, []).append(Label(**row._mapping))
-    return {cell_id: _standing(each) for cell_id, each in found.items()}
+    return {cell_id: standing(each) for cell_id, each in found.items()}
 
 
 def read_by_several(atlas: Part) -> list[int]:
@@ -293,7 +293,7 @@ def _row(
     former = [
         label
         for each in about
-        for label in _standing([label for label in every if label.cell_id == each])
+        for label in standing([label for label in every if label.cell_id == each])
     ]
     keep = ("id", "cell_id", "class_code", "author", "how")
     return {
@@ -307,12 +307,6 @@ def _row(
         "party": any(label.author == author and label.how != "undo" for label in every),
         "note": note,
     }
-
-
-def _standing(history: Sequence[Label]) -> list[Label]:
-    votes = [Vote(*(getattr(label, name) for name in Vote._fields)) for label in history]
-    kept = {vote.id for vote in standing(votes)}
-    return [label for label in history if label.id in kept]
 
 
 def _newest(connection: Connection, row: Any) -> int:
