@@ -6,10 +6,12 @@ import hashlib
 from pathlib import Path
 
 from flask import Flask
+from werkzeug.routing import IntegerConverter, Map
 
 from annotator.config import AnnotatorConfig
 from annotator.desk import Desk
 from annotator.errors import handle_errors
+from annotator.fields import LARGEST
 from annotator.rooms import blueprints
 from annotator.security import protect
 from annotator.translating import translate
@@ -17,6 +19,13 @@ from index.atlas import Atlas
 
 # Fields of a form beside the file are short; a part larger than this is refused.
 LARGEST_FIELD = 1024 * 1024
+
+
+class _Number(IntegerConverter):
+    """The numbers in addresses: what no atlas can hold leads nowhere, rather than to an error."""
+
+    def __init__(self, map: Map) -> None:
+        super().__init__(map, max=LARGEST)
 
 
 def create_app(config: AnnotatorConfig, atlas: Atlas | None = None) -> Flask:
@@ -36,6 +45,7 @@ def create_app(config: AnnotatorConfig, atlas: Atlas | None = None) -> Flask:
         MAX_CONTENT_LENGTH=config.largest_upload,
         MAX_FORM_MEMORY_SIZE=LARGEST_FIELD,
     )
+    app.url_map.converters["int"] = _Number
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

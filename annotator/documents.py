@@ -14,6 +14,7 @@ from annotator.pictures import picture_names
 from annotator.proposals import votes
 from annotator.wording import novelty_level, say_decision, say_novelty, say_set, say_votes
 from index.facts import facts_of
+from index.labelling import standing, taken_back
 
 if TYPE_CHECKING:
     from annotator.desk import Desk
@@ -177,9 +178,8 @@ def cell_documents(desk: Desk, cell_ids: Sequence[int]) -> list[Document]:
     documents = []
     for cell in cells:
         history = atlas.history(cell.id)
-        gone = {label.retracts for label in history if label.retracts is not None}
+        gone = taken_back(history)
         facts = facts_of(atlas, [label.id for label in history]) if history else {}
-        standing = [each for each in history if each.how != "undo" and each.id not in gone]
         state = desk.pictures.state(cell)
         proposal, reason = offered[cell.id].proposal, offered[cell.id].reason
         documents.append(
@@ -192,7 +192,7 @@ def cell_documents(desk: Desk, cell_ids: Sequence[int]) -> list[Document]:
                 "split": cell.split,
                 "field": cell.field,
                 "picture_state": asdict(state),
-                "disputed": bool(standing) and cell.id not in present,
+                "disputed": bool(standing(history)) and cell.id not in present,
                 "version": known[cell.id],
                 "history": [
                     label_document(taxonomy, each, each.id in gone, facts.get(each.id))

@@ -10,6 +10,13 @@ from annotator.problems import BadRequestError
 from index.records import CellFilter
 
 LONGEST_TEXT = 2000
+LARGEST = 2**53  # the largest whole number that a script's numbers hold
+
+
+def is_whole(text: str) -> bool:
+    """Whether ``text`` is a whole number from 0 to LARGEST, in plain digits."""
+    plain = text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST))
+    return plain and int(text) <= LARGEST
 
 
 def whole_number(given: Mapping[str, str], name: str, least: int = 0) -> int | None:
@@ -17,7 +24,7 @@ def whole_number(given: Mapping[str, str], name: str, least: int = 0) -> int | N
     text = given.get(name, "").strip()
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or not least <= int(text[:18]) <= 2**53:
+    if not is_whole(text) or int(text) < least:
         raise BadRequestError(
             f"{name} is {text[:40]!r}, allowed is a whole number from {least}",
             f"give {name} such a number or leave it out",
@@ -43,7 +50,7 @@ def optional_number(sent: Mapping[str, Any], name: str) -> float | None:
     value = sent.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 2**53:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST:
         raise BadRequestError(
             f"{name} is {str(value)[:40]!r}, allowed is a number from 0",
             f"send {name} as a number or leave it out",

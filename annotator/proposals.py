@@ -57,7 +57,8 @@ class Proposals:
         self._adapting = adapting
         self._lock = threading.Lock()
         self._proposer: tuple[str, Proposer] | None = None
-        self._fresh: dict[str, tuple[HeldAnswers, int, Fresh]] = {}
+        # By data set, with the mark of the answers and the version of the atlas it was read for.
+        self._fresh: dict[str, tuple[tuple[int, int], Fresh]] = {}
 
     @property
     def model_id(self) -> str | None:
@@ -124,12 +125,12 @@ class Proposals:
         """What was said since the answers held were worked out."""
         from retrieval.laboratory import Fresh
 
-        version = self._atlas.database.version()
+        state = held.mark, self._atlas.database.version()
         known = self._fresh.get(held.dataset)
-        if known is None or known[0] is not held or known[1] != version:
-            known = (held, version, Fresh.since(self._atlas, held.dataset, held.mark))
+        if known is None or known[0] != state:
+            known = state, Fresh.since(self._atlas, held.dataset, held.mark)
             self._fresh[held.dataset] = known
-        return known[2]
+        return known[1]
 
     def _search(self, model_id: str, cell_id: int, code: str, count: int) -> tuple[Evidence, ...]:
         from retrieval.answers.proposal import Evidence

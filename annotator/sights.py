@@ -37,7 +37,6 @@ class Sights:
         self._k, self._adapting = k, adapting
         self._views: dict[str, View] = {}
         self._checked: dict[tuple[str, bool], tuple[int, View]] = {}
-        self._old: list[Atlas] = []
         self._lock = threading.RLock()
 
     def of(self, person: Person | None, policy: Policy) -> View:
@@ -64,13 +63,22 @@ class Sights:
         if known is not None and known.sight is not None and known.sight.mark == sight.mark:
             return known
         if known is not None:
-            self._old.append(known.atlas)  # others may be reading from it still
+            self._let_go(known.atlas)
         atlas = seen(self.whole.atlas, sight)
         view = View(sight, atlas, Proposals(atlas, k=self._k, adapting=self._adapting))
         self._views[name] = view
         return view
 
+    def _let_go(self, atlas: Atlas) -> None:
+        """Drop what is held of a view that another took the place of.
+
+        Who reads from it still may: a connection in use is closed once it is given back.
+        """
+        if self._adapting is not None:
+            self._adapting.forget(atlas)
+        atlas.close()
+
     def close(self) -> None:
         """Close the views; the whole atlas stays open."""
-        for atlas in (*self._old, *(view.atlas for view in self._views.values())):
-            atlas.close()
+        for view in self._views.values():
+            view.atlas.close()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
@@ -36,22 +36,41 @@ class Present(NamedTuple):
     author: str | None
 
 
-def taken_back(votes: Sequence[Vote]) -> set[int]:
-    """The ids among the votes of one cell, in order of id, that an undo has taken back.
+class Entry(Protocol):
+    """What of a vote or a label tells whether it stands."""
+
+    @property
+    def id(self) -> int:
+        """Its number in the log."""
+
+    @property
+    def how(self) -> str:
+        """One of ``records.HOW``."""
+
+    @property
+    def retracts(self) -> int | None:
+        """The entry that an undo takes back."""
+
+
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
+
+
+def taken_back(entries: Sequence[Entry]) -> set[int]:
+    """The ids among all entries of one cell or of several, in order of id, that an undo took back.
 
     An undo may itself be undone, and always comes after what it takes back.
     """
     gone: set[int] = set()
-    for vote in reversed(votes):
-        if vote.retracts is not None and vote.id not in gone:
-            gone.add(vote.retracts)
+    for entry in reversed(entries):
+        if entry.retracts is not None and entry.id not in gone:
+            gone.add(entry.retracts)
     return gone
 
 
-def standing(votes: Sequence[Vote]) -> list[Vote]:
-    """The votes of one cell, in order of id, that count: no undo, and none taken back."""
-    gone = taken_back(votes)
-    return [vote for vote in votes if vote.how != "undo" and vote.id not in gone]
+def standing(entries: Sequence[AnyEntry]) -> list[AnyEntry]:
+    """All entries of one cell or of several, in order of id, that count: no undo, none undone."""
+    gone = taken_back(entries)
+    return [entry for entry in entries if entry.how != "undo" and entry.id not in gone]
 
 
 def decide(votes: Sequence[Vote], agreed: Callable[[Iterable[str]], str | None]) -> Present | None:
@@ -80,14 +99,9 @@ def decide(votes: Sequence[Vote], agreed: Callable[[Iterable[str]], str | None])
 def refresh_present(connection: Connection, cell_ids: Iterable[int], taxonomy: Taxonomy) -> None:
     """Derive the present labels of ``cell_ids`` anew, within the caller's transaction."""
     changed = sorted(set(cell_ids))
-    rows = connection.execute(
-        select(*(labels.c[name] for name in Vote._fields))
-        .where(labels.c.cell_id.in_(among(changed)))
-        .order_by(labels.c.cell_id, labels.c.id)
-    )
     found = []
-    for cell_id, votes in groupby((Vote(*row) for row in rows), key=lambda vote: vote.cell_id):
-        present = decide(list(votes), taxonomy.agreed)
+    for cell_id, votes in votes_by_cell(connection, changed):
+        present = decide(votes, taxonomy.agreed)
         if present is not None:
             found.append({"cell_id": cell_id, **present._asdict()})
     connection.execute(delete(present_labels).where(present_labels.c.cell_id.in_(among(changed))))
@@ -159,6 +173,22 @@ def votes_of(connection: Connection, cell_id: int) -> list[Vote]:
     """All votes of one cell, in order of id."""
     query = select(*(labels.c[name] for name in Vote._fields)).where(labels.c.cell_id == cell_id)
     return [Vote(*row) for row in connection.execute(query.order_by(labels.c.id))]
+
+
+def votes_by_cell(
+    connection: Connection, cell_ids: Iterable[int]
+) -> Iterator[tuple[int, list[Vote]]]:
+    """Each of ``cell_ids`` that has any votes, ascending, with all of them in order of id.
+
+    One question, however many cells: they are read while they are asked for.
+    """
+    rows = connection.execute(
+        select(*(labels.c[name] for name in Vote._fields))
+        .where(labels.c.cell_id.in_(among(cell_ids)))
+        .order_by(labels.c.cell_id, labels.c.id)
+    )
+    for cell_id, votes in groupby((Vote(*row) for row in rows), key=lambda vote: vote.cell_id):
+        yield cell_id, list(votes)
 
 
 def undo(connection: Connection, label_id: int, author: str, taxonomy: Taxonomy) -> int:

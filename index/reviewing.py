@@ -6,7 +6,7 @@ a label comes that is newer than it, or until it is taken back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from index.errors import LabelError, RecordError
 from index.facts import LabelFacts, append_with_facts
 from index.filters import among, unknown_dataset
-from index.labelling import Vote, standing, undo, unknown_cell
+from index.labelling import standing, undo, unknown_cell
 from index.moment import now
 from index.part import Part, record
 from index.records import Label, NewLabel
@@ -55,24 +55,34 @@ def adjudicate(
     queue: str,
     label: NewLabel,
     *,
-    other_id: int | None = None,
+    other: NewLabel | None = None,
     facts: LabelFacts | None = None,
 ) -> tuple[int, int]:
-    """Give a cell its adjudicated ``label``; returns the ids of decision and label.
+    """Give a cell its adjudicated ``label``; returns the ids of its decision and label.
 
-    Both are on disk, in one transaction, with the ``facts`` of the label, when this returns; no
-    former label is touched.
+    ``other`` is the label of the other cell, of a matter of two: each has a decision then. All is
+    on disk, in one transaction, with the ``facts`` of the labels, when this returns; no former
+    label is touched.
     """
-    if label.how != "adjudicated":
-        raise LabelError(
-            f"label is given by {label.how!r}, a review gives it by 'adjudicated'",
-            "use Atlas.add_labels for other labels",
-        )
+    given = [label] if other is None else [label, other]
+    for each in given:
+        if each.how != "adjudicated":
+            raise LabelError(
+                f"label is given by {each.how!r}, a review gives it by 'adjudicated'",
+                "use Atlas.add_labels for other labels",
+            )
     with atlas.database.write() as connection:
-        row = _row(connection, queue, label.author, label.cell_id, other_id, label.note)
-        (label_id,) = append_with_facts(connection, atlas, [label], [facts or LabelFacts()])
-        row |= {"verdict": "adjudicated", "label_id": label_id, "upto": label_id}
-        return _put(connection, row), label_id
+        # Before any label is given: what stood until now, and who had labelled, is kept of both.
+        rows = [_row(connection, queue, label.author, label.cell_id, None, label.note)]
+        if other is not None:
+            pairs = ((label, other.cell_id), (other, label.cell_id))
+            rows = [_row(connection, queue, e.author, e.cell_id, o, e.note) for e, o in pairs]
+        ids = append_with_facts(connection, atlas, given, [facts or LabelFacts()] * len(given))
+        decision = 0
+        for row, label_id in reversed(list(zip(rows, ids, strict=True))):
+            row |= {"verdict": "adjudicated", "label_id": label_id, "upto": max(ids)}
+            decision = _put(connection, row)
+        return decision, ids[0]
 
 
 def settle(
@@ -98,7 +108,9 @@ def settle(
 def reopen(atlas: Part, decision_id: int, author: str) -> Decision:
     """Take a decision back: its label by an undo, the matter by an entry of its own.
 
-    Returns the new entry. Raises RecordError where it is none or was taken back already.
+    Of a matter of two cells that were both given a label, both are taken back, all in one
+    transaction. Returns the new entry. Raises RecordError where it is none or was taken back
+    already.
     """
     with atlas.database.write() as connection:
         found = connection.execute(select(decisions).where(decisions.c.id == decision_id)).first()
@@ -107,12 +119,29 @@ def reopen(atlas: Part, decision_id: int, author: str) -> Decision:
                 f"decision {decision_id} is not one that stands",
                 "take back the newest decision on the cell",
             )
-        if found.label_id is not None:
-            undo(connection, found.label_id, author, atlas.taxonomy)
-        row = _row(connection, found.queue, author, found.cell_id, found.other_id, None)
-        new = _put(connection, {**row, "verdict": "reopened", "label_id": None})
+        new = _reopen(connection, atlas, found, author)
+        twin = _twin(connection, found)
+        if twin is not None and twin.verdict == "adjudicated":
+            _reopen(connection, atlas, twin, author)
         made = connection.execute(select(decisions).where(decisions.c.id == new)).one()
         return Decision(**made._mapping)
+
+
+def _reopen(connection: Connection, atlas: Part, found: Any, author: str) -> int:
+    if found.label_id is not None:
+        undo(connection, found.label_id, author, atlas.taxonomy)
+    row = _row(connection, found.queue, author, found.cell_id, found.other_id, None)
+    return _put(connection, {**row, "verdict": "reopened", "label_id": None})
+
+
+def _twin(connection: Connection, found: Any) -> Any:
+    """The newest decision on the other cell of the same matter of two, None without one."""
+    query = select(decisions).where(
+        decisions.c.queue == found.queue,
+        decisions.c.cell_id == found.other_id,
+        decisions.c.other_id == found.cell_id,
+    )
+    return connection.execute(query.order_by(decisions.c.id.desc()).limit(1)).first()
 
 
 def decisions_of(
@@ -162,7 +191,7 @@ def standing_labels(atlas: Part, cell_ids: Iterable[int]) -> dict[int, list[Labe
     found: dict[int, list[Label]] = {}
     for row in rows:
         found.setdefault(row.cell_id, []).append(Label(**row._mapping))
-    return {cell_id: _standing(each) for cell_id, each in found.items()}
+    return {cell_id: standing(each) for cell_id, each in found.items()}
 
 
 def read_by_several(atlas: Part) -> list[int]:
@@ -264,7 +293,7 @@ def _row(
     former = [
         label
         for each in about
-        for label in _standing([label for label in every if label.cell_id == each])
+        for label in standing([label for label in every if label.cell_id == each])
     ]
     keep = ("id", "cell_id", "class_code", "author", "how")
     return {
@@ -278,12 +307,6 @@ def _row(
         "party": any(label.author == author and label.how != "undo" for label in every),
         "note": note,
     }
-
-
-def _standing(history: Sequence[Label]) -> list[Label]:
-    votes = [Vote(*(getattr(label, name) for name in Vote._fields)) for label in history]
-    kept = {vote.id for vote in standing(votes)}
-    return [label for label in history if label.id in kept]
 
 
 def _newest(connection: Connection, row: Any) -> int:

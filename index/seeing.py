@@ -43,7 +43,7 @@ class Sight:
     gold: bool
     assigned: bool
     team: bool
-    mark: tuple[int, int, int]
+    mark: tuple[object, ...]
 
     @property
     def clear(self) -> bool:
@@ -54,16 +54,22 @@ class Sight:
 def sight_of(atlas: Atlas, reader: str, *, team: bool) -> Sight:
     """What ``reader`` may see now. ``team``: labels of other accounts are hidden as well, unless
     the reader has work of their own assigned."""
-    mine = select(func.count()).where(assigned.c.reader == reader)
     counts = (
+        select(func.count()).where(assigned.c.reader == reader),
         select(func.count()).select_from(gold),
-        select(func.count(assignments.c.id) + func.count(assignments.c.ended)),
         select(func.count()).select_from(users),
     )
+    # Others may be chosen as known answers, or cells given in place of others, without any of the
+    # numbers changing: what is new is newer, and an assignment begins and ends once.
+    steps = select(
+        select(func.max(gold.c.time)).scalar_subquery(),
+        select(func.count(assignments.c.id)).scalar_subquery(),
+        select(func.count(assignments.c.ended)).scalar_subquery(),
+    )
     with atlas.database.read() as connection:
-        own = int(connection.execute(mine).scalar_one())
-        golden, shared, accounts = (int(connection.execute(each).scalar_one()) for each in counts)
-    return Sight(reader, golden > 0, own > 0, team and not own, (golden, shared + own, accounts))
+        own, golden, accounts = (int(connection.execute(each).scalar_one()) for each in counts)
+        mark = (golden, own, accounts, *connection.execute(steps).one())
+    return Sight(reader, golden > 0, own > 0, team and not own, mark)
 
 
 def _text(value: str) -> str:
@@ -135,6 +141,7 @@ class SeenDatabase(Database):
             for statement in views(self._sight):
                 connection.execute(statement)
         except sqlite3.Error as error:
+            connection.close()
             raise named_error(error, self.file) or error from error
         return connection
 

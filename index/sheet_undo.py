@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
 
-from index.labelling import append, taken_back, votes_of
+from index.labelling import append, taken_back, votes_by_cell
 from index.labelling import undo as undo_label
 from index.part import Part
 from index.records import NewLabel
@@ -259,11 +259,11 @@ def _flip(
 ) -> list[int]:
     """Take back the newest entry of the sheet on each cell where the label stands by it, or where
     not (``stood``); ids of the undos."""
+    given = [cell for cell in found.cells if cell.given and not cell.checked]
+    every = dict(votes_by_cell(connection, [cell.cell_id for cell in given]))
     back = []
-    for cell in found.cells:
-        if cell.checked or not cell.given:
-            continue
-        votes = {vote.id: vote for vote in votes_of(connection, cell.cell_id)}
+    for cell in given:
+        votes = {vote.id: vote for vote in every[cell.cell_id]}
         last = votes[cell.label_id or 0]
         depth, step = 0, last
         while step.retracts is not None:

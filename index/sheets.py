@@ -14,13 +14,11 @@ from sqlalchemy import Connection, func, select, update
 
 from index.checks import SHEET, count_action, note
 from index.facts import BLIND, CHECKED, WITH_PROPOSAL, LabelFacts, append_with_facts
-from index.filters import among
-from index.labelling import standing, taken_back, votes_of
+from index.labelling import standing, votes_by_cell
 from index.moment import now
 from index.part import Part
 from index.records import Label, NewLabel
 from index.reviewing import put_behind
-from index.schema import labels
 from index.sheet_records import (
     ACCEPTED,
     CORRECTED,
@@ -164,9 +162,11 @@ def _skipped(connection: Connection, atlas: Part, dataset: str | None) -> list[O
             batches.c.dataset.is_(None) if dataset is None else batches.c.dataset == dataset,
         )
     )
+    rows = connection.execute(query).fetchall()
+    votes = dict(votes_by_cell(connection, [row.cell_id for row in rows]))
     found = []
-    for code, part, sure, cell_id, author in connection.execute(query).fetchall():
-        said = [v for v in standing(votes_of(connection, cell_id)) if v.author == author]
+    for code, part, sure, cell_id, author in rows:
+        said = [v for v in standing(votes.get(cell_id, [])) if v.author == author]
         verdict = SKIPPED
         if said:
             same = said[-1].class_code in atlas.taxonomy.descendants(code) | {code}
@@ -359,12 +359,8 @@ def drop(atlas: Part, sheet_id: int) -> None:
 
 def _standing(connection: Connection, cell_ids: Iterable[int], author: str) -> set[int]:
     """Those of ``cell_ids`` with a label of ``author`` that stands."""
-    wanted = sorted(cell_ids)
-    some = select(labels.c.cell_id).where(labels.c.cell_id.in_(among(wanted))).distinct()
-    found = set()
-    for cell_id in connection.execute(some).scalars().all():
-        votes = votes_of(connection, cell_id)
-        gone = taken_back(votes)
-        if any(v.how != "undo" and v.author == author and v.id not in gone for v in votes):
-            found.add(cell_id)
-    return found
+    return {
+        cell_id
+        for cell_id, votes in votes_by_cell(connection, cell_ids)
+        if any(vote.author == author for vote in standing(votes))
+    }

@@ -24,7 +24,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from index.errors import AssignmentError
 from index.filters import among, conditions
-from index.labelling import standing, votes_of
+from index.labelling import standing, votes_by_cell
 from index.moment import now
 from index.part import Part, record
 from index.people_tables import assigned, assignments, gold, leases
@@ -212,15 +212,8 @@ def answered_by(atlas: Part, reader: str, cell_ids: Iterable[int]) -> set[int]:
 
 def read_count(atlas: Part, reader: str) -> int:
     """How many cells ``reader`` has read: a label by the reader stands; imports do not count."""
-    given = select(labels.c.cell_id).where(
-        labels.c.author == reader, labels.c.how.not_in(("undo", "imported"))
-    )
-    undone = select(labels.c.retracts).where(labels.c.retracts.is_not(None))
     with atlas.database.read() as connection:
-        query = select(func.count()).select_from(
-            given.where(labels.c.id.not_in(undone)).distinct().subquery()
-        )
-        return int(connection.execute(query).scalar_one())
+        return len(_read_by(connection, reader, without=("imported",)))
 
 
 def _ids(rows: list[tuple[Any, ...]]) -> np.ndarray:
@@ -273,31 +266,26 @@ def waiting_among(atlas: Part, reader: str, cell_ids: Iterable[int]) -> set[int]
     the reader, nobody else has labelled either."""
     wanted = {int(each) for each in cell_ids}
     with atlas.database.read() as connection:
-        among_them = labels.c.cell_id.in_(among(wanted))
-        touched = set(
-            connection.execute(select(labels.c.cell_id).where(among_them).distinct()).scalars()
-        )
-        mine = select(assigned.c.cell_id).where(
-            assigned.c.reader == reader, assigned.c.cell_id.in_(among(touched))
-        )
-        own = set(connection.execute(mine).scalars())
-        gone = set()
-        for cell in touched:
-            stand = standing(votes_of(connection, cell))
-            if any(vote.author == reader or cell not in own for vote in stand):
-                gone.add(cell)
+        own = _own(connection, reader, list(wanted))
+        gone = {
+            cell
+            for cell, votes in votes_by_cell(connection, wanted)
+            if any(vote.author == reader or cell not in own for vote in standing(votes))
+        }
     return wanted - gone
 
 
-def _read_by(connection: Connection, reader: str) -> set[int]:
-    """The cells of which a label by ``reader`` stands."""
-    given = select(labels.c.cell_id).where(labels.c.author == reader, labels.c.how != "undo")
+def _read_by(connection: Connection, reader: str, without: tuple[str, ...] = ()) -> set[int]:
+    """The cells of which a label by ``reader`` stands, not counting those given ``without``."""
+    ways = ("undo", *without)
+    given = select(labels.c.cell_id).where(labels.c.author == reader, labels.c.how.not_in(ways))
     found = set(connection.execute(given).scalars())
     undone = select(labels.c.cell_id).where(
         labels.c.how == "undo", labels.c.cell_id.in_(among(found))
     )
-    for cell in set(connection.execute(undone).scalars()):
-        if all(vote.author != reader for vote in standing(votes_of(connection, cell))):
+    touched = set(connection.execute(undone).scalars())
+    for cell, votes in votes_by_cell(connection, touched):
+        if not any(v.author == reader and v.how not in ways for v in standing(votes)):
             found.discard(cell)
     return found
 

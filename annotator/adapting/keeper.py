@@ -133,6 +133,7 @@ class Adapting:
         for each in mine:
             if each is wanted or each.held is not None:
                 each.urgent, each.unsure = True, False
+                each.again = each.again or each.state == WORKING
                 self._begin(each)
         self._wake.set()
         return wanted
@@ -146,6 +147,16 @@ class Adapting:
                     each.urgent, each.again = True, each.state == WORKING
                     self._begin(each)
         self._wake.set()
+
+    def forget(self, atlas: Atlas) -> None:
+        """Let go of all that is held for ``atlas``, which nobody asks any more."""
+        with self._lock:
+            for key in [key for key, each in self._all.items() if each.atlas is atlas]:
+                gone = self._all.pop(key)
+                gone.again = False
+                if gone in self._waiting:
+                    self._waiting.remove(gone)
+                    gone.state = IDLE
 
     def wait(self) -> None:
         """Return when nothing is under way."""
@@ -272,4 +283,4 @@ class Adapting:
                     return
                 if each.held and each is not newest and not each.busy:
                     total -= each.held.size
-                    each.held = each.looked = None
+                    each.held = each.looked = each.counted = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from index.browsing import labels_of
 from index.facts import LabelFacts, facts_of
-from index.labelling import Vote, standing
+from index.labelling import standing
 from index.records import Cell, CellFilter, Label
 
 if TYPE_CHECKING:
@@ -101,16 +101,8 @@ def histories(atlas: Atlas, cell_ids: Sequence[int]) -> dict[int, list[Label]]:
     found: dict[int, list[Label]] = {}
     for label in labels_of(atlas, cell_ids):
         found.setdefault(label.cell_id, []).append(label)
-    kept = {}
-    for cell_id, labels in found.items():
-        valid = {vote.id for vote in standing([_vote(each) for each in labels])}
-        if valid:
-            kept[cell_id] = [each for each in labels if each.id in valid]
-    return kept
-
-
-def _vote(label: Label) -> Vote:
-    return Vote(*(getattr(label, name) for name in Vote._fields))
+    valid = {cell_id: standing(labels) for cell_id, labels in found.items()}
+    return {cell_id: labels for cell_id, labels in valid.items() if labels}
 
 
 def _exported(

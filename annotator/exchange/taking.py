@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from annotator.fields import is_whole
 from index.errors import UnknownClassError
+from index.labelling import standing
 from index.records import NewLabel
 from retrieval.reading.decode import decode, pixel_hash
 from retrieval.reading.errors import ImageError
@@ -66,7 +68,7 @@ def take_rows(
     """
     finder = _Finder(atlas)
     known: Known = {}
-    for e in _standing(atlas):
+    for e in standing(list(atlas.log())):
         known.setdefault((e.cell_id, e.author), {})[e.source] = e.class_code
     report = ImportReport()
     for line, row in rows:
@@ -136,13 +138,6 @@ def _named(value: Mapping[str, str]) -> str:
     return found or "(no cell)"
 
 
-def _standing(atlas: Atlas) -> Iterator[Any]:
-    """The labels that no undo has taken back."""
-    entries = list(atlas.log())
-    gone = {e.retracts for e in entries if e.retracts is not None}
-    return (e for e in entries if e.how != "undo" and e.id not in gone)
-
-
 class _Finder:
     """Finds the cell that a row names."""
 
@@ -168,17 +163,17 @@ class _Finder:
             what, found = "these pixels", self._by_hash.get(digest.lower(), [])
         elif value.get("file"):
             frame = value.get("frame") or "0"
-            if not frame.isascii() or not frame.isdigit():
-                return f"frame is {frame!r}, allowed is a whole number"
+            if not is_whole(frame):
+                return f"frame is {frame[:40]!r}, allowed is a whole number"
             file = value["file"].replace("\\", "/")
             what = "this file"
             found = self._by_file.get((file, int(frame), value.get("member", "")), [])
         else:
             text = value.get("cell", "")
-            if not text.isascii() or not text.isdigit():
-                return f"cell is {text!r}, allowed is the number of a cell"
+            if not is_whole(text):
+                return f"cell is {text[:40]!r}, allowed is the number of a cell"
             what = "this number"
-            number = int(text[:18])
+            number = int(text)
             found = [(number, self._by_id[number])] if number in self._by_id else []
         if dataset:
             found = [each for each in found if each[1] == dataset]

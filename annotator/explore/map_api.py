@@ -8,7 +8,7 @@ from annotator.api import author, body, desk
 from annotator.documents import brief_documents
 from annotator.explore.selections import ids_in, keep, selection_document
 from annotator.explore.web import exploring
-from annotator.fields import choice, optional_bool, optional_text
+from annotator.fields import choice, is_whole, optional_bool, optional_text
 from annotator.problems import BadRequestError
 from index.exploring import ORIGINS, selection
 
@@ -50,12 +50,12 @@ def cells() -> Response:
     """Some cells in brief; ``ids`` separated by commas."""
     given = request.args.get("ids", "")
     parts = [part for part in given.split(",") if part]
-    if len(parts) > MOST_BRIEF or any(not (p.isascii() and p.isdigit()) for p in parts):
+    if len(parts) > MOST_BRIEF or not all(map(is_whole, parts)):
         raise BadRequestError(
             f"ids is {given[:40]!r}, allowed are up to {MOST_BRIEF} ids separated by commas",
             "ask for fewer cells",
         )
-    return jsonify(cells=brief_documents(desk(), [int(part[:18]) for part in parts]))
+    return jsonify(cells=brief_documents(desk(), [int(part) for part in parts]))
 
 
 @map_api.post("/selections")

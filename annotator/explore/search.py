@@ -14,7 +14,7 @@ import numpy as np
 from annotator.documents import brief_documents, named
 from annotator.explore.examples import example_document
 from annotator.explore.maps import MapKeeper
-from annotator.fields import STATES, choice, page_filter
+from annotator.fields import STATES, choice, is_whole, page_filter
 from annotator.language import mark
 from annotator.problems import BadRequestError
 from index.browsing import Wanted, how_many, page_of
@@ -102,7 +102,7 @@ def read_query(given: Mapping[str, Sequence[str]]) -> Query:
 
 def _ids(values: Sequence[str], name: str) -> tuple[int, ...]:
     for each in values:
-        if not (each.isascii() and each.isdigit() and 0 < int(each[:18]) < 2**53):
+        if not is_whole(each) or not int(each):
             raise BadRequestError(
                 f"{name} is {each[:40]!r}, allowed are ids of cells", "leave it out or correct it"
             )

@@ -60,6 +60,8 @@ class Spreads:
             desk.check_dataset(dataset)
         model = atlas.active_model
         within = (dataset,) if dataset else ()
+        # Before the labels are read: one that comes between them makes what is found stale.
+        mark = atlas.marks(model)[0] if model is not None else 0
         free = atlas.cell_ids(CellFilter(datasets=within, labelled=False, embedded_with=model))
         known = atlas.present_labels(CellFilter(embedded_with=model))
         if model is None or not len(free) or not known:
@@ -68,7 +70,6 @@ class Spreads:
                 "cells have an embedding, spreading needs some of each",
                 "embed the cells, and label a few of each class",
             )
-        mark = atlas.marks(model)[0]
 
         def work(report: Report) -> Found:
             from retrieval.clusters import ClusteringError
@@ -119,15 +120,9 @@ class Spreads:
         model = atlas.active_model
         newest = atlas.marks(model)[0] if model else 0
         classes = Counter(found.classes)
+        codes, confidence = np.array(found.classes, dtype=str), np.array(found.confidence)
         sure = {
-            code: [
-                sum(
-                    1
-                    for each, value in zip(found.classes, found.confidence, strict=True)
-                    if each == code and value >= step
-                )
-                for step in STEPS
-            ]
+            code: [int((confidence[codes == code] >= step).sum()) for step in STEPS]
             for code in classes
         }
         answer["found"] = {

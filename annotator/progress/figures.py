@@ -12,6 +12,7 @@ import numpy as np
 
 from annotator.progress.honest import Honest, estimate
 from index.facts import CHECKED, LabelFacts, all_facts
+from index.labelling import taken_back
 from index.records import CellFilter
 from retrieval.evaluation.intervals import Interval, wilson_interval
 from retrieval.evaluation.learning import Point, learning_curve
@@ -160,10 +161,7 @@ def read_log(atlas: Atlas, dataset: str | None = None) -> Log:
     """All that is told by the log of labels, of ``dataset`` or all, and the facts beside it."""
     facts = all_facts(atlas)
     every = list(atlas.log(CellFilter(datasets=_one(dataset)) if dataset else None))
-    gone: set[int] = set()
-    for label in reversed(every):  # an undo that was taken back itself takes nothing back
-        if label.retracts is not None and label.id not in gone:
-            gone.add(label.retracts)
+    gone = taken_back(every)
     given = [label for label in every if label.how not in ("undo", "imported")]
     # Of a sheet only what is corrected is a single label: these answer no proposal of their own.
     answered = [

@@ -95,36 +95,27 @@ def decide(
         cell_version=answer.version,
         peers_visible=True,
     )
-    decision = 0
-    # The first cell comes last, so that its decision knows of both labels.
-    for cell_id, other_id in [key[::-1], key] if key[1] is not None else [key]:
-        label = NewLabel(
-            cell_id=int(cell_id or 0),
+    label, *others = [
+        NewLabel(
+            cell_id=cell,
             class_code=answer.class_code or "",
             author=author,
             how="adjudicated",
-            proposed_class=shown.class_code if cell_id == key[0] else None,
-            proposed_probability=shown.probability if cell_id == key[0] else None,
-            model_id=shown.model_id if cell_id == key[0] else None,
-            proposal_visible=shown.visible if cell_id == key[0] else None,
+            proposed_class=shown.class_code if cell == key[0] else None,
+            proposed_probability=shown.probability if cell == key[0] else None,
+            model_id=shown.model_id if cell == key[0] else None,
+            proposal_visible=shown.visible if cell == key[0] else None,
             note=answer.note,
         )
-        decision, _label = reviewing.adjudicate(
-            atlas, queue.name, label, other_id=other_id, facts=facts
-        )
+        for cell in key
+        if cell is not None
+    ]
+    other = others[0] if others else None
+    decision, _label = reviewing.adjudicate(atlas, queue.name, label, other=other, facts=facts)
     return decision
 
 
 def reopen(atlas: Atlas, decision_id: int, author: str) -> Key:
     """Take a decision back, of both cells where there are two; the matter it was about."""
     back = reviewing.reopen(atlas, decision_id, author)
-    key = (back.cell_id, back.other_id)
-    if back.other_id is not None:
-        twin = [
-            each
-            for each in reviewing.decisions_of(atlas, queue=back.queue, cell_id=back.other_id)
-            if (each.cell_id, each.other_id) == key[::-1]
-        ]
-        if twin and twin[-1].verdict == "adjudicated":
-            reviewing.reopen(atlas, twin[-1].id, author)
-    return key
+    return back.cell_id, back.other_id

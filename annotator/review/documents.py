@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.class_names import class_name as shown_name
 from annotator.documents import Document, brief_document, named
+from annotator.fields import is_whole
 from annotator.language import gettext as _
 from annotator.language import mark
 from annotator.review.deciding import is_party, newest, someone_else
@@ -41,12 +42,12 @@ VERDICTS = {
 def key_of(name: str) -> Key:
     """The matter named ``12`` or ``12-40``. Raises RecordError."""
     first, _dash, second = name.partition("-")
-    if not (first.isascii() and first.isdigit() and (not second or second.isdigit())):
+    if not is_whole(first) or (second and not is_whole(second)) or first == second:
         raise RecordError(
             f"matter is {name[:40]!r}, allowed is the number of a cell, or two with '-' between",
             "open it from the list of its queue",
         )
-    return int(first[:18]), int(second[:18]) if second else None
+    return int(first), int(second) if second else None
 
 
 def class_name(desk: Desk) -> Callable[[str], str]:

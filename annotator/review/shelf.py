@@ -10,10 +10,15 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from annotator.review.matters import Material, Matter
 from annotator.review.queues import ReviewQueue
 from index.reviewing import settled
+
+if TYPE_CHECKING:
+    from index.atlas import Atlas
 
 log = logging.getLogger("cellkin.annotator")
 
@@ -44,16 +49,24 @@ class _Search:
     thread: threading.Thread | None = None
 
 
+@dataclass
+class _Searches:
+    """The slow searches of one view of the atlas by queue, and what those before had found."""
+
+    newest: dict[str, _Search] = field(default_factory=dict)
+    last: dict[str, list[Matter]] = field(default_factory=dict)
+
+
 class Shelf:
     """The matters of every queue of one atlas; safe for several threads.
 
-    ``material`` gives what to search as the one who asks may see it.
+    ``material`` gives what to search as the one who asks may see it. What was found in one view of
+    the atlas is not shown in another: it may tell of labels that are hidden there.
     """
 
     def __init__(self, material: Callable[[], Material]) -> None:
         self._material = material
-        self._searches: dict[str, _Search] = {}
-        self._last: dict[str, list[Matter]] = {}
+        self._views: WeakKeyDictionary[Atlas, _Searches] = WeakKeyDictionary()
         self._lock = threading.Lock()
         self._one = threading.Lock()  # slow searches take turns
 
@@ -71,12 +84,15 @@ class Shelf:
     def again(self, queue: ReviewQueue) -> None:
         """Forget what a slow search has found, so that the next question begins it anew."""
         with self._lock:
-            self._searches.pop(queue.name, None)
-            self._last.pop(queue.name, None)
+            for each in self._views.values():
+                each.newest.pop(queue.name, None)
+                each.last.pop(queue.name, None)
 
     def wait(self) -> None:
         """Wait until the searches under way are over."""
-        for search in list(self._searches.values()):
+        with self._lock:
+            under_way = [search for each in self._views.values() for search in each.newest.values()]
+        for search in under_way:
             if search.thread is not None:
                 search.thread.join()
 
@@ -84,13 +100,14 @@ class Shelf:
         atlas = material.atlas
         mark = atlas.marks(atlas.active_model or "")
         with self._lock:
-            search = self._searches.get(queue.name)
+            mine = self._views.setdefault(atlas, _Searches())
+            search = mine.newest.get(queue.name)
             over = search is None or search.share >= 1.0
             old = search is None or abs(mark[0] - search.mark[0]) >= STALE
             if search is None or (over and (old or mark[1] != search.mark[1])):
                 if search is not None:
-                    self._last[queue.name] = search.matters
-                search = self._searches[queue.name] = _Search(mark)
+                    mine.last[queue.name] = search.matters
+                search = mine.newest[queue.name] = _Search(mark)
                 search.thread = threading.Thread(
                     target=self._run,
                     args=(queue, material, search),
@@ -100,8 +117,9 @@ class Shelf:
                 search.thread.start()
         if search.thread is not None and search.share < 1.0:
             search.thread.join(patience)
-        if search.share < 1.0 and queue.name in self._last:
-            return Found(list(self._last[queue.name]), search.share)
+        before = mine.last.get(queue.name)
+        if search.share < 1.0 and before is not None:
+            return Found(list(before), search.share)
         return Found(list(search.matters), search.share)
 
     def _run(self, queue: ReviewQueue, material: Material, search: _Search) -> None:

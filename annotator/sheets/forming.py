@@ -52,10 +52,11 @@ def form(
     shown = near
     if plan.folds and len(near) > plan.shown:
         shown = draw.choice(near, plan.shown, replace=False)
+    in_sight = {*shown.tolist(), *doubtful.tolist()}
     cells = [
         SheetCell(
             cell_id=int(scores.ids[row]),
-            part=SHOWN if row in set(shown.tolist()) or row in set(doubtful.tolist()) else FOLDED,
+            part=SHOWN if row in in_sight else FOLDED,
             sure=bool(sureness[row] >= aim.sure),
             probability=float(sureness[row]),
         )

@@ -10,7 +10,7 @@ from flask.blueprints import BlueprintSetupState
 
 from annotator.api import body, desk, person, reader
 from annotator.explore.selections import ids_in
-from annotator.fields import optional_bool, optional_number, optional_text
+from annotator.fields import is_whole, optional_bool, optional_number, optional_text
 from annotator.pages import classes
 from annotator.problems import BadRequestError
 from annotator.sheets.room import SheetRoom
@@ -123,8 +123,7 @@ def out_in(sent: Mapping[str, Any]) -> dict[int, str | None]:
     """What a reader took out: the class given to each cell, None for none."""
     given = sent.get("out", {})
     good = isinstance(given, dict) and all(
-        key.isascii() and key.isdigit() and (value is None or isinstance(value, str))
-        for key, value in given.items()
+        is_whole(key) and (value is None or isinstance(value, str)) for key, value in given.items()
     )
     if not good:
         raise BadRequestError(

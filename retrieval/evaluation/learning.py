@@ -40,7 +40,7 @@ def learning_curve(
 
     vectors: float [N, D]; classes: [N]; groups: [N], cells of one (a patient) are never on both
     sides. A third is held out at each repeat, references are drawn from the rest, about doubling
-    from FIRST on. Empty with fewer than FEWEST cells, two classes or two groups. Raises
+    from FIRST on. Empty with fewer than FEWEST cells, two classes or three groups. Raises
     EvaluationError where the lengths differ.
     """
     points, names = np.asarray(vectors, dtype=np.float64), np.asarray(classes, dtype=object)
@@ -51,8 +51,8 @@ def learning_curve(
             "as many of each are needed",
             "give one class and one group a vector",
         )
-    _group, numbers = np.unique(which.astype(str), return_inverse=True)
-    if len(points) < FEWEST or len(set(names)) < 2 or len(_group) < 3:
+    distinct, numbers = np.unique(which.astype(str), return_inverse=True)
+    if len(points) < FEWEST or len(set(names)) < 2 or len(distinct) < 3:
         return []
     split = GroupShuffleSplit(n_splits=repeats, test_size=1 / 3, random_state=seed)
     measured: dict[int, list[float]] = {}

@@ -56,6 +56,8 @@ def neighbour_graph(points: Floats, k: int) -> csr_matrix:
     """[N, N] sparse: D^-1/2 W D^-1/2 of the symmetric graph of the k nearest of unit rows."""
     similarity, index = neighbours(points, k)
     n, k = index.shape
+    if not k:  # a cell alone has nobody to be near
+        return csr_matrix((n, n), dtype=np.float32)
     weight = np.exp((similarity - similarity.max(axis=1, keepdims=True)) / SHARPNESS)
     row = np.repeat(np.arange(n), k)
     directed = csr_matrix((weight.ravel(), (row, index.ravel())), shape=(n, n))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -242,10 +243,8 @@ def keep(
         "made": now(),
         "adaptation": found.adaptation.to_document(),
     }
-    try:
+    with contextlib.suppress(AtlasError):  # it can be worked out again
         atlas.put_document(document_name(known.model_id, own.name), record)
-    except AtlasError:
-        return record
     return record
 
 

@@ -275,7 +275,8 @@ def _moved(
     """
     if not newer.any():
         return answers
-    weight = np.where(places >= 0, np.exp((cosine - cosine[:, :1]) / TEMPERATURE), 0.0)
+    best = np.where(places[:, :1] >= 0, cosine[:, :1], 0.0)  # a cell may have no neighbour at all
+    weight = np.where(places >= 0, np.exp((cosine - best) / TEMPERATURE), 0.0)
     weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
     speaks = (places >= 0) & newer[places] & (columns[places] >= 0)
     share = np.where(speaks, weight, 0.0)

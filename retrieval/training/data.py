@@ -133,7 +133,8 @@ def training_cells(
 ) -> tuple[list[Cell], dict[int, tuple[str, str]]]:
     """The labelled cells within ``filter`` that may teach or choose, and (class, label) of each.
 
-    Raises TrainingError where there are too few: two classes of two cells are the least.
+    Raises TrainingError where there are too few: two classes of two cells are the least, and
+    some that teach beside some that choose (``split_of``).
     """
     taxonomy = atlas.taxonomy
     chosen = {
@@ -149,7 +150,18 @@ def training_cells(
             f"the atlas has {dict(counts) or 'none'}",
             "import or annotate more labelled cells",
         )
+    _require_both(split_of(cells))
     return cells, chosen
+
+
+def _require_both(is_val: np.ndarray) -> None:
+    """Raise TrainingError unless some of the cells [N] teach and some choose the model."""
+    if is_val.all() or not is_val.any():
+        raise TrainingError(
+            f"{int((~is_val).sum())} labelled cells are there to teach and {int(is_val.sum())} to "
+            "choose the model, some of each are needed",
+            "give some of them another split, or import cells of another patient or slide",
+        )
 
 
 def load_training_set(
@@ -176,11 +188,12 @@ def load_training_set(
     else:
         pictures, failed = _read_pictures(atlas, cells, view, folder / "pictures.npy")
         crop = view.crop
-    kept = np.array([row for row in range(len(cells)) if row not in failed])
+    kept = np.array([row for row in range(len(cells)) if row not in failed], np.int64)
+    is_val = split_of(cells)[kept]
+    _require_both(is_val)
     classes = [code for code in taxonomy.nodes if code in taught]
     codes = {chosen[cell.id][1] for cell in cells}
     labels = [code for code in taxonomy.nodes if code in codes]
-    is_val = split_of(cells)
     laboratories = tuple(sorted({cell.dataset for cell in cells}))
     return TrainingSet(
         pictures=pictures if not failed else pictures[kept],
@@ -191,7 +204,7 @@ def load_training_set(
         labels=labels,
         leaves_of=leaves_matrix(atlas, labels),
         leaves=tuple(leaves_among(atlas, labels)),
-        is_val=is_val[kept],
+        is_val=is_val,
         passed_over=[(cells[row].file, reason) for row, reason in failed.items()],
         crop=crop,
         laboratories=laboratories,

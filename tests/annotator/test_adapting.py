@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -288,6 +290,45 @@ def test_memory_is_bounded_by_letting_the_oldest_go(
     adapting.wait()
     assert adapting.held(atlas, "lab", consider=False) is None
     assert adapting.held(atlas, "new", consider=False) is not None
+
+
+def test_what_is_let_go_is_held_by_nothing_else(
+    abroad: Any, atlas: Atlas, proposals: Proposals, adapting: Adapting, monkeypatch: Any
+) -> None:
+    settled(proposals, adapting, abroad.cells(atlas)[:1])
+    proposals.propose(abroad.cells(atlas)[:1])
+    adapting.standing(atlas, "new")
+    held = adapting.held(atlas, "new", consider=False)
+    assert held is not None
+    gone = weakref.ref(held)
+    del held
+    monkeypatch.setattr("annotator.adapting.keeper.MOST_BYTES", 1)
+    adapting.now(atlas, "lab")
+    adapting.wait()
+    gc.collect()
+    assert gone() is None
+
+
+def test_who_asks_while_it_is_under_way_gets_the_labels_given_meanwhile(
+    abroad: Any, atlas: Atlas, adapting: Adapting, monkeypatch: Any
+) -> None:
+    begun, hold = threading.Event(), retrieval.laboratory.hold
+    on = threading.Event()
+
+    def slow(*given: Any, **more: Any) -> Any:
+        found = hold(*given, **more)
+        begun.set()
+        assert on.wait(20)
+        return found
+
+    monkeypatch.setattr(retrieval.laboratory, "hold", slow)
+    adapting.now(atlas, "new")
+    assert begun.wait(20)
+    abroad.teach(atlas, abroad.cells(atlas)[:12])
+    adapting.now(atlas, "new")
+    on.set()
+    adapting.wait()
+    assert [entry.count for entry in adaptations_of(atlas, "new")] == [0, 12]
 
 
 @pytest.mark.parametrize(

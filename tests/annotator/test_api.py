@@ -94,6 +94,9 @@ def test_undo_shows_the_cell_again(browser) -> None:
     assert answer["next"]["cell"]["id"] == cell
     assert [entry["how"] for entry in answer["cell"]["history"]] == ["undo", "single"]
     assert answer["cell"]["history"][1]["retracted"]
+    again = browser.post("/api/v1/redo").json["cell"]["history"]
+    assert [each["retracted"] for each in again] == [False, True, False]
+    browser.post("/api/v1/undo")
 
 
 def test_skip_and_flag(browser) -> None:

@@ -37,6 +37,13 @@ API = [
     ("GET", "/api/v1/cells?class=none", None, 422, "unknown_class"),
     ("GET", "/api/v1/cells/999", None, 404, "unknown_cell"),
     ("GET", "/api/v1/cells/x", None, 404, "not_found"),
+    # Numbers that no atlas, and no column of one, can hold.
+    ("GET", f"/api/v1/cells/{10**20}", None, 404, "not_found"),
+    ("GET", f"/api/v1/cells/{'9' * 5000}", None, 404, "not_found"),
+    ("GET", f"/api/v1/cells?before={'0' * 5000}", None, 400, "bad_request"),
+    ("GET", f"/api/v1/explore/cells?ids={10**20}", None, 400, "bad_request"),
+    ("POST", "/api/v1/sheets/1/accept", {"out": {"9" * 5000: None}}, 400, "bad_request"),
+    ("POST", f"/api/v1/sheets/{10**20}/accept", {}, 404, "not_found"),
     ("GET", "/api/v1/cells/999/neighbours", None, 404, "unknown_cell"),
     ("GET", "/api/v1/cells/999/history", None, 404, "unknown_cell"),
     ("POST", "/api/v1/cells/999/label", {"class": "neutrophil"}, 404, "unknown_cell"),
@@ -87,7 +94,9 @@ API = [
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "sent", "status", "kind"), API, ids=[f"{row[0]} {row[1]}" for row in API]
+    ("method", "path", "sent", "status", "kind"),
+    API,
+    ids=[f"{row[0]} {row[1][:60]}" for row in API],
 )
 def test_a_failing_route_answers_in_the_one_shape(
     browser, method, path, sent, status, kind

@@ -47,6 +47,16 @@ def test_the_whole_log_goes_out_undos_included(opened: Atlas) -> None:
     assert found[1]["retracts"] == str(label)
 
 
+def test_a_label_that_was_brought_back_is_said_already(opened: Atlas) -> None:
+    (label,) = opened.add_labels([NewLabel(25, "monocyte", "ann", "single")])
+    row = "cell,class,author\n25,monocyte,ann\n"
+    undone = opened.undo(label, "ann")
+    assert len(take(opened, row).labels) == 1
+    opened.undo(undone, "ann")
+    report = take(opened, row)
+    assert (report.same, report.labels) == (1, [])
+
+
 def test_what_went_out_comes_in_elsewhere(opened: Atlas, drawn: Path, tmp_path: Path) -> None:
     text = "".join(present_csv(opened))
     with Atlas.open(tmp_path / "other", create=True) as other:

@@ -8,6 +8,7 @@ import random
 import pytest
 
 from annotator.policy import Policy, write_policy
+from annotator.review.queues import REVIEW_QUEUES
 from annotator.viewer import Person, seen_by
 from annotator.work import assign_work, share_out
 from index import CellFilter, NewLabel
@@ -125,6 +126,20 @@ def test_reviewers_see_all_but_what_they_are_to_read_themselves(team, member) ->
     otto.label(second, MARKED)
     olga = member(team, "olga", "owner")
     assert olga.get(f"/cells/{second}")["present"]["code"] == MARKED
+
+
+def test_what_one_reviewer_had_searched_is_not_told_to_who_is_to_read_it(team, member) -> None:
+    otto, vera = member(team, "otto"), member(team, "vera", "reviewer")
+    olga = member(team, "olga", "owner")
+    share(team, readers=("otto", "vera"), overlap=1.0)
+    first = new_cells(team)[0]
+    otto.label(first, MARKED)  # against its neighbours
+    for _ in range(2):
+        assert str(first) in [m["name"] for m in olga.get("/review/suspects")["matters"]]
+        assert vera.get("/review/suspects")["matters"] == []
+    vera.label(first, MARKED)
+    team.extensions["review"].again(REVIEW_QUEUES["suspects"])
+    assert [m["name"] for m in vera.get("/review/suspects")["matters"]] == [str(first)]
 
 
 def test_two_independent_readings_are_no_conflict_and_are_kept_as_such(team, member) -> None:

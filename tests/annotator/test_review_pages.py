@@ -283,6 +283,8 @@ def test_evidence_is_given_when_asked_for_and_recorded_as_seen(in_dispute) -> No
     ("path", "sent", "status", "words"),
     [
         ("disagreements/x", {"class": "blast"}, 400, "allowed is the number of a cell"),
+        ("disagreements/25-²", {"class": "blast"}, 400, "allowed is the number of a cell"),
+        ("contradictions/25-25", {"class": "blast"}, 400, "allowed is the number of a cell"),
         ("nothing/25", {"class": "blast"}, 400, "allowed is one of disagreements"),
         ("disagreements/999", {"class": "blast"}, 404, "cell 999"),
         ("disagreements/25", {}, 400, "a class or a verdict"),

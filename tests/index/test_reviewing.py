@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 
 import pytest
@@ -46,6 +47,49 @@ def test_a_decision_keeps_all_former_labels(read: Atlas) -> None:
 def test_whoever_labelled_before_is_no_third_reader(read: Atlas) -> None:
     review.adjudicate(read, "disagreements", third(author="ann"))
     assert review.decisions_of(read)[0].party is True
+
+
+def test_both_cells_of_a_matter_are_decided_at_once_by_what_stood_before(read: Atlas) -> None:
+    decision, label = review.adjudicate(read, "duplicates", third(cell=2), other=third(cell=3))
+    assert read.present_of([2, 3]) == {2: "monocyte", 3: "monocyte"}
+    other, kept = review.decisions_of(read)
+    assert (kept.id, kept.label_id, kept.cell_id, kept.other_id) == (decision, label, 2, 3)
+    assert (other.cell_id, other.other_id) == (3, 2)
+    for each in (kept, other):
+        assert each.party is False  # eve had labelled neither
+        assert {one["author"] for one in each.former} == {"ann", "bob"}
+    assert review.settled(read, "duplicates") == {(2, 3), (3, 2)}
+    review.reopen(read, decision, "eve")
+    assert read.present_of([2, 3]) == {2: "monocyte", 3: "basophil"}
+    assert review.settled(read, "duplicates") == set()
+
+
+def test_what_is_decided_of_two_cells_is_written_whole_or_not_at_all(
+    read: Atlas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, calls = review._put, itertools.count(1)
+
+    def fails(connection: object, row: dict) -> int:
+        if next(calls) % 2 == 0:
+            raise RuntimeError("the power went")
+        return put(connection, row)
+
+    def kept() -> tuple[list, list]:
+        return review.decisions_of(read), list(read.log())
+
+    before = kept()
+    with monkeypatch.context() as broken:
+        broken.setattr(review, "_put", fails)
+        with pytest.raises(RuntimeError, match="the power went"):
+            review.adjudicate(read, "duplicates", third(cell=2), other=third(cell=3))
+    assert kept() == before
+    decision, _ = review.adjudicate(read, "duplicates", third(cell=2), other=third(cell=3))
+    before = kept()
+    with monkeypatch.context() as broken:
+        broken.setattr(review, "_put", fails)
+        with pytest.raises(RuntimeError, match="the power went"):
+            review.reopen(read, decision, "eve")
+    assert kept() == before
 
 
 def test_settled_until_a_new_label_comes(read: Atlas) -> None:

@@ -10,7 +10,16 @@ import pytest
 from index import Atlas, CellFilter, CellRecord, NewLabel
 from index.checks import set_gold
 from index.seeing import seen, sight_of
-from index.work import answered_by, assign, assigned_to, end, may_label, waiting, waiting_among
+from index.work import (
+    answered_by,
+    assign,
+    assigned_to,
+    end,
+    may_label,
+    read_count,
+    waiting,
+    waiting_among,
+)
 
 READERS = ("ann", "bob", "cid")
 CLASSES = ("platelet", "neutrophil", "basophil")
@@ -109,6 +118,26 @@ def test_where_nothing_is_hidden_there_is_one_atlas(atlas) -> None:
     assert seen(atlas, sight_of(atlas, "zoe", team=False)) is atlas
 
 
+def test_the_mark_tells_cells_exchanged_for_others(atlas) -> None:
+    def marked() -> tuple[object, ...]:
+        return sight_of(atlas, "ann", team=True).mark
+
+    unread = sorted(set(range(1, CELLS + 1)) - answered_by(atlas, "ann", range(1, CELLS + 1)))
+    given = {"scope": {}, "unit": "cell", "overlap": 0, "seed": 0, "author": "o"}
+    assign(atlas, {"ann": unread[:2]}, **given)
+    last = assign(atlas, {"ann": unread[2:3]}, **given)
+    before = marked()
+    end(atlas, last, "o")  # one assignment more has ended, one cell fewer is assigned
+    assert marked() != before
+    set_gold(atlas, {1: "platelet"}, "o")
+    before = marked()
+    set_gold(atlas, {2: "platelet"}, "o")  # one known answer in the place of another
+    assert marked() != before
+    before = marked()
+    atlas.add_labels([NewLabel(unread[0], "basophil", "ann", "single")])
+    assert marked() == before
+
+
 def test_what_waits_is_what_is_ones_own_and_unread(atlas) -> None:
     assign(
         atlas, {"ann": range(1, 13), "bob": range(7, 19)},
@@ -133,3 +162,14 @@ def test_what_waits_is_what_is_ones_own_and_unread(atlas) -> None:
             assert done in waiting(atlas, "ann")
     end(atlas, 1, "o")
     assert set(assigned_to(atlas, "ann").tolist()) == read & set(range(1, 13))
+
+
+def test_a_label_brought_back_counts_as_read(atlas) -> None:
+    before = read_count(atlas, "zoe")
+    (label,) = atlas.add_labels([NewLabel(1, "platelet", "zoe", "single")])
+    atlas.add_labels([NewLabel(2, "platelet", "zoe", "imported", source="list")])
+    assert read_count(atlas, "zoe") == before + 1
+    undone = atlas.undo(label, "zoe")
+    assert read_count(atlas, "zoe") == before
+    atlas.undo(undone, "zoe")
+    assert read_count(atlas, "zoe") == before + 1

@@ -68,6 +68,26 @@ def test_it_follows_labels_and_undos_one_by_one(filled: Atlas) -> None:
         same(kept.current(), load_references(filled, MODEL, None))
 
 
+def test_many_labels_at_once_are_joined_as_one_by_one(
+    filled: Atlas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled.add_cells(
+        "a",
+        [
+            CellRecord(f"more{i}.png", f"{i + 99:064x}", 8, 8, patient=patient, slide="s1")
+            for i, patient in enumerate(["p1", "fresh", "fresh", None])
+        ],
+    )
+    more = filled.cell_ids()[60:]
+    filled.add_embeddings(MODEL, more, np.eye(4, 8, dtype=np.float32))
+    kept = ReferenceBook(filled, MODEL, None)
+    kept.current()
+    filled.add_labels([NewLabel(int(cell), "monocyte", "ann", "bulk") for cell in [7, 40, *more]])
+    expected = load_references(filled, MODEL, None)
+    monkeypatch.setattr(book, "load_references", lambda *_: pytest.fail("read again"))
+    same(kept.current(), expected)
+
+
 def test_nothing_is_read_while_nothing_changed(
     filled: Atlas, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from retrieval.described import Described
-from retrieval.folder import Adaptation, AdaptError, Folder, Way, adapt, read_prepared
+from retrieval.folder import (
+    Adaptation,
+    AdaptError,
+    Folder,
+    Space,
+    Way,
+    adapt,
+    choose_cells,
+    read_prepared,
+)
 from retrieval.folder.fitting import (
     NEIGHBOURS_ALONE,
     Labelled,
@@ -242,3 +251,13 @@ def test_a_class_of_one_patient_alone_is_still_judged():
     patients = np.where(columns == 0, 99, np.arange(40) // 4)
     fold, _ = folds(Labelled(np.arange(40), columns, 2, patients))
     assert len(np.unique(fold[columns == 0])) == 10
+
+
+def test_a_cell_alone_is_answered_by_its_own_label() -> None:
+    cell = Described.plain(np.eye(1, 8, dtype=np.float32))
+    alone = Folder(cell, Space())
+    assert alone.graph.shape == (1, 1)
+    found = adapt(alone, [0], [1], ("a", "b"))
+    assert found.probabilities is not None
+    assert found.probabilities.argmax() == 1
+    assert choose_cells(alone, [], 3).tolist() == [0]

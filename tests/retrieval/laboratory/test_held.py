@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from index import Atlas, CellFilter, CellRecord, NewLabel
 from index.adaptations import adaptations_of, keep_adaptation, label_counts, newly_said
 from retrieval.folder import Space
 from retrieval.laboratory import Fresh, Room, hold
+from retrieval.laboratory.evidence import Witnesses
 from retrieval.laboratory.known import KnownCells, described_cells, described_of, evenly
 from retrieval.laboratory.room import OwnCells
 from retrieval.laboratory.trusting import trust_dataset
@@ -81,6 +83,20 @@ def test_what_is_held_is_what_the_room_answers(filled: Atlas) -> None:
         assert proposal.evidence[0].distance == pytest.approx(asked.evidence[0].distance, abs=1e-5)
         assert held.record is not None
         assert proposal.adaptation == held.record.id
+
+
+def test_a_fresh_label_without_any_neighbour_moves_nothing(filled: Atlas) -> None:
+    held = hold(filled, MODEL, "new", k=7)
+    nobody = np.empty(0, np.int64)
+    witnesses = Witnesses(held.witnesses.references.take(nobody), held.witnesses.points[nobody])
+    alone = replace(held, witnesses=witnesses)
+    (cell,) = new_cells(filled)[20:21]
+    filled.add_labels([NewLabel(cell, "monocyte", "ann", "single")])
+    fresh = Fresh.since(filled, "new", held.mark)
+    before = held.propose([cell], fresh, filled.taxonomy)[cell]
+    found = alone.propose([cell], fresh, filled.taxonomy)[cell]
+    assert found.evidence == ()  # it is no neighbour of itself
+    assert found.probabilities == pytest.approx(before.probabilities)
 
 
 def test_of_a_large_data_set_some_cells_are_answered_the_labelled_ones_teach_all(

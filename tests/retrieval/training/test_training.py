@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from index import Atlas, Cell
+from index import Atlas, Cell, CellRecord
 from retrieval.model import load_model
 from retrieval.network import EmbeddingNetwork
 from retrieval.training import TrainingError, TrainingOptions, train_atlas
-from retrieval.training.data import TrainingSet, split_of
+from retrieval.training.data import TrainingSet, split_of, training_cells
 from retrieval.training.loop import Objectives, Trainer, balanced_batches
 
 SMALL = {
@@ -227,3 +227,23 @@ def test_a_run_in_an_atlas_adds_a_model_and_keeps_the_old(labelled_atlas: Path) 
 def test_an_atlas_without_labels_is_refused(atlas: Atlas) -> None:
     with pytest.raises(TrainingError, match="training needs two classes"):
         train_atlas(atlas, TrainingOptions(**SMALL))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"split": "val"}, "0 labelled cells are there to teach and 4"),
+        ({"patient": "p1"}, "import cells of another patient"),
+    ],
+    ids=["all choose", "one patient"],
+)
+def test_some_teach_and_some_choose(tmp_path: Path, values: dict, words: str) -> None:
+    with Atlas.open(tmp_path / "atlas", create=True) as atlas:
+        atlas.add_dataset("d", str(tmp_path))
+        records = [
+            CellRecord(f"{n}.png", f"{n:064}", 9, 9, class_code=code, **values)
+            for n, code in enumerate(["neutrophil", "lymphocyte"] * 2)
+        ]
+        atlas.add_cells("d", records)
+        with pytest.raises(TrainingError, match=words):
+            training_cells(atlas)
