@@ -11,6 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from index import Atlas, CellFilter
 from index.records import Cell, place
@@ -64,7 +65,8 @@ class ReferenceBook:
 
     def _with(self, known: References, changed: list[int]) -> References:
         """``known`` with the cells ``changed`` as they are labelled now."""
-        kept = known.take(np.flatnonzero(~np.isin(known.ids, changed)))
+        gone = np.isin(known.ids, changed)
+        kept = known.take(np.flatnonzero(~gone)) if gone.any() else known
         present = self._atlas.present_votes(changed)
         embedded, _ = self._atlas.embeddings_of(self._model_id, present)
         cells = self._atlas.cells_by_id(int(each) for each in embedded)
@@ -80,6 +82,8 @@ def _joined(
 
     All at once: of a hundred thousand references each column is copied once, not once a cell.
     """
+    cells = sorted(cells, key=lambda cell: cell.id)
+    at = np.searchsorted(references.ids, [cell.id for cell in cells])
     more: dict[str, Sequence[Any] | Integers] = {
         "ids": [cell.id for cell in cells],
         "codes": [present[cell.id][0] for cell in cells],
@@ -92,24 +96,28 @@ def _joined(
     columns = {}
     for each in fields(references):
         old = getattr(references, each.name)
-        columns[each.name] = np.concatenate([old, np.array(more[each.name], dtype=old.dtype)])
-    return References(**columns).take(np.argsort(columns["ids"], kind="stable"))
+        columns[each.name] = np.insert(old, at, np.array(more[each.name], dtype=old.dtype))
+    return References(**columns)
 
 
 def _numbers(references: References, column: str, cells: Sequence[Cell]) -> Integers:
     """[M] the numbers of the groups of ``cells``: those of their like, else new; -1 for none."""
     numbers: Integers = getattr(references, f"{column}_numbers")
-    keys: list[Any]
     if column == "hash":
-        keys, theirs = [cell.sha256 for cell in cells], iter(references.hashes.tolist())
+        keys: list[Any] = [cell.sha256 for cell in cells]
+        theirs = references.hashes
     else:
-        names = [(cell.dataset, getattr(cell, column)) for cell in cells]
-        keys = [None if name[1] is None else name for name in names]
-        each = getattr(references, f"{column}s").tolist()
-        theirs = zip(references.datasets.tolist(), each, strict=True)
-    wanted = set(keys)
-    known = {key: int(numbers[row]) for row, key in enumerate(theirs) if key in wanted}
+        keys = [(cell.dataset, getattr(cell, column)) for cell in cells]
+        keys = [None if key[1] is None else key for key in keys]
+        theirs = getattr(references, f"{column}s")
+    wanted = {key if column == "hash" else key[1] for key in keys if key is not None}
+    # The few of the same name first, by a hash table in C: each label waits for this.
+    same = pd.Index(theirs, dtype=object).isin(list(wanted))
+    known: dict[Any, int] = {None: -1}
+    for row in np.flatnonzero(same):
+        key = theirs[row] if column == "hash" else (references.datasets[row], theirs[row])
+        known[key] = int(numbers[row])
     first = int(numbers.max(initial=-1)) + 1
     for key in keys:
-        known.setdefault(key, -1 if key is None else first + len(known))
+        known.setdefault(key, first + len(known))
     return np.array([known[key] for key in keys], dtype=np.int64)
