@@ -120,7 +120,9 @@ def _read(upload: FileStorage, source: str, form: str | None) -> ImportReport:
     with tempfile.TemporaryDirectory(prefix="cellkin-") as scratch:
         file = Path(scratch) / name
         upload.save(file)
-        return read_labels(desk().exported, file, form=form, source=source, author=author())
+        return read_labels(
+            desk().exported, file, form=form, source=source, author=author(), uploaded=True
+        )
 
 
 def _document(report: ImportReport, source: str, preview: bool) -> dict[str, object]:

@@ -154,13 +154,20 @@ def recognise(path: Path) -> Format:
 
 
 def read_labels(
-    atlas: Atlas, path: Path, *, form: str | None = None, source: str = "", author: str
+    atlas: Atlas,
+    path: Path,
+    *,
+    form: str | None = None,
+    source: str = "",
+    author: str,
+    uploaded: bool = False,
 ) -> ImportReport:
     """Work out what the labels at ``path`` would add; nothing is written.
 
     ``path`` is a file or a folder of one of FORMATS, or a zip of one; ``form`` names the format
     where it is not to be recognised. ``author`` is who gives rows without one, ``source`` is kept
-    with each label (the name of ``path`` by default). Raises BadTableError, ExportError,
+    with each label (the name of ``path`` by default). ``uploaded``: from elsewhere, so no picture
+    is looked at but those that came with it. Raises BadTableError, ExportError,
     MissingPackageError.
     """
     if not path.exists():
@@ -169,9 +176,12 @@ def read_labels(
     if path.is_file() and path.suffix.lower() == ".zip":
         with tempfile.TemporaryDirectory(prefix="cellkin-") as scratch:
             inside = _unpacked(path, Path(scratch))
-            return read_labels(atlas, inside, form=form, source=source, author=author)
+            return read_labels(
+                atlas, inside, form=form, source=source, author=author, uploaded=uploaded
+            )
     format = known_format(form) if form else recognise(path)
-    return take_rows(atlas, format.read(path), source=source, author=author)
+    within = (path if path.is_dir() else path.parent) if uploaded else None
+    return take_rows(atlas, format.read(path), source=source, author=author, within=within)
 
 
 def _unpacked(archive: Path, folder: Path) -> Path:

@@ -61,12 +61,14 @@ def take_rows(
     *,
     source: str,
     author: str,
+    within: Path | None = None,
 ) -> ImportReport:
     """Work out what ``rows``, each with its number, would add; nothing is written.
 
-    ``source`` is kept with each label; ``author`` is who gives rows without one.
+    ``source`` is kept with each label; ``author`` is who gives rows without one. ``within``: the
+    folder out of which no picture is looked at, None for any that this program may read.
     """
-    finder = _Finder(atlas)
+    finder = _Finder(atlas, within)
     known: Known = {}
     for e in standing(list(atlas.log())):
         known.setdefault((e.cell_id, e.author), {})[e.source] = e.class_code
@@ -141,7 +143,8 @@ def _named(value: Mapping[str, str]) -> str:
 class _Finder:
     """Finds the cell that a row names."""
 
-    def __init__(self, atlas: Atlas) -> None:
+    def __init__(self, atlas: Atlas, within: Path | None) -> None:
+        self._within = None if within is None else within.resolve()
         self._by_hash: dict[str, list[tuple[int, str]]] = {}
         self._by_file: dict[tuple[str, int, str], list[tuple[int, str]]] = {}
         self._by_id: dict[int, str] = {}
@@ -157,7 +160,7 @@ class _Finder:
         """The id of the cell, or why there is none."""
         dataset = value.get("dataset", "")
         if value.get("sha256") or value.get("picture"):
-            digest = value.get("sha256") or _pixels(Path(value["picture"]))
+            digest = value.get("sha256") or self._pixels(Path(value["picture"]))
             if digest is None:
                 return "its picture cannot be read"
             what, found = "these pixels", self._by_hash.get(digest.lower(), [])
@@ -185,10 +188,11 @@ class _Finder:
             return f"{len(found)} cells have {what} ({where}); a column dataset tells them apart"
         return found[0][0]
 
-
-def _pixels(picture: Path) -> str | None:
-    """The hash of a picture's pixels, None where it cannot be read."""
-    try:
-        return pixel_hash(decode(picture))
-    except ImageError:
-        return None
+    def _pixels(self, picture: Path) -> str | None:
+        """The hash of a picture's pixels, None where it cannot, or may not, be read."""
+        if self._within is not None and not picture.resolve().is_relative_to(self._within):
+            return None
+        try:
+            return pixel_hash(decode(picture))
+        except ImageError:
+            return None

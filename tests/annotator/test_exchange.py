@@ -12,6 +12,7 @@ import pytest
 from annotator.exchange import LOG, PRESENT, csv_rows, log_csv, present_csv, take_rows
 from annotator.problems import BadTableError
 from index import Atlas, NewLabel
+from retrieval.reading.decode import cell_path
 
 
 def rows(lines) -> list[dict[str, str]]:
@@ -170,6 +171,22 @@ def test_a_preview_writes_nothing_and_the_import_what_it_showed(browser, app) ->
     assert done.json["written"]
     assert atlas.present_of([25]) == {25: "monocyte"}
     assert send(browser, text).json["same"] == 1
+
+
+def test_an_upload_looks_at_no_picture_but_those_that_came_with_it(browser, opened: Atlas) -> None:
+    cell = opened.cell(25)
+    picture = cell_path(opened, cell)
+    assert (
+        len(take(opened, f"file,picture,class\nx,{picture},monocyte\n").labels) == 1
+    )  # a command may
+    found = send(browser, f"file,picture,class\nx,{picture},monocyte\n", "yes").json
+    assert found["labels"] == 0
+    assert found["reasons"][0]["reason"] == "its picture cannot be read"
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.write(picture, f"monocyte/{picture.name}")
+    found = send(browser, held.getvalue(), "yes", "labels.zip").json
+    assert [each["cell"] for each in found["sample"]] == [cell.id]
 
 
 def test_an_unchanged_export_adds_nothing_to_its_own_atlas(browser) -> None:
