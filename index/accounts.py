@@ -123,7 +123,9 @@ def join(atlas: Part, secret: str, name: str, full_name: str, password_hash: str
             _end_sessions(connection, name)
             record(connection, name, "new password", {"by": "invitation"})
         else:
-            if connection.execute(select(users.c.name).where(_same(name))).first() is not None:
+            # Names that differ in case alone are one, or a reader could pass for another. SQLite's
+            # own lower() knows the letters of English only.
+            if name.casefold() in map(str.casefold, connection.scalars(select(users.c.name))):
                 raise AccountError(f"the name {name!r} is taken", "choose another name")
             values = {"role": found.role, "password_hash": password_hash, "full_name": full_name}
             connection.execute(insert(users).values(name=name, added=now(), **values))
@@ -133,11 +135,6 @@ def join(atlas: Part, secret: str, name: str, full_name: str, password_hash: str
         )
         row = connection.execute(select(users).where(users.c.name == name)).one()
     return User(**row._mapping)
-
-
-def _same(name: str) -> Any:
-    """Names that differ in case alone are one, or a reader could pass for another."""
-    return func.lower(users.c.name) == name.lower()
 
 
 def _known(connection: Connection, name: str) -> Any:

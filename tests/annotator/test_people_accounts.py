@@ -77,6 +77,15 @@ def test_a_bad_name_or_password_is_refused(team, member, fields, words) -> None:
     assert team.extensions["desk"].whole.users()[-1].name == "rita"
 
 
+@pytest.mark.parametrize("name", ["Ñandú", "ñandú", "ÑANDÚ", "STRASSE"])
+def test_names_in_any_script_that_differ_in_case_alone_are_one(team, member, name) -> None:
+    member(team, "Ñandú")
+    member(team, "Straße")
+    answer = member(team).form(invitation(team), name=name, password=GOOD, again=GOOD)
+    assert answer.status_code == 400
+    assert "is taken" in answer.text
+
+
 def test_an_invitation_counts_once_and_not_for_ever(team, member, monkeypatch) -> None:
     whole = team.extensions["desk"].whole
     path = invitation(team)
