@@ -99,6 +99,25 @@ def test_the_author_filter_and_the_search_do_not_tell_either(team, member) -> No
     assert [c["id"] for c in otto.get("/cells?author=otto")["cells"]] == new_cells(team)[:1]
 
 
+@pytest.mark.parametrize("shared", [True, False], ids=["assigned", "pool"])
+def test_the_figures_of_progress_do_not_move_by_the_others_labels(team, member, shared) -> None:
+    anna, otto, vera = member(team, "anna"), member(team, "otto"), member(team, "vera", "reviewer")
+    if shared:
+        share(team)
+    before, page = anna.get("/progress?dataset=new"), anna.client.get("/progress?dataset=new").text
+    otto.send("PUT", "/queue", {"order": "random", "dataset": "new"})
+    for _ in range(5):
+        otto.label(otto.get("/next")["cell"]["id"], MARKED, seconds=3.0)
+    assert anna.get("/progress?dataset=new") == before
+    assert anna.client.get("/progress?dataset=new").text == page
+    assert before["figures"]["sureness"]["left"] == len(new_cells(team))
+    seen = vera.get("/progress?dataset=new")["figures"]
+    assert seen["sureness"]["left"] == len(new_cells(team)) - 5
+    assert seen["random"]["cells"] == 5
+    otto_sees = otto.get("/progress?dataset=new")["figures"]
+    assert otto_sees["random"]["cells"] == 5
+
+
 def test_a_program_with_a_token_sees_no_more_than_its_reader(team, member) -> None:
     from index.accounts import make_token
 
