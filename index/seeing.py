@@ -2,7 +2,8 @@
 
 Hidden are, for reader R: of the cells assigned to R every label until R has labelled the cell; of
 cells that nobody is assigned, in a team, what another account has labelled until R has; of the
-known-answer cells every label. Hidden cells look as if nobody had labelled them.
+known-answer cells every label. Hidden cells look as if nobody had labelled them. The clusters of
+others are hidden as well: their names, and what was moved, say what others take cells for.
 
 It is done below all questions: the connections of such an atlas see temporary views in place of
 the tables, which SQLite looks up first. A query that is written tomorrow is covered as well.
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 # Tables that tell of labels, and the column by which each row belongs to a cell and an author.
 # Of known-answer cells even one's own former label is hidden: it may be the answer.
 _BY_CELL = ("present_labels", "review_decisions")
+
+# Tables of exploring that tell what readers take cells for, by the clustering they belong to.
+_CLUSTERED = ("clusters", "members", "steps")
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,13 @@ def views(sight: Sight) -> Iterator[str]:
         f" OR x.author = {reader} OR NOT ({_hidden(sight, 'x.cell_id')}"
         f" OR {_golden(sight, 'x.cell_id')})"
     )
+    if sight.assigned or sight.team:
+        mine = f"SELECT id FROM main.explore_clusterings WHERE author = {reader}"
+        for table, run in (("clusterings", "id"), *((t, "clustering_id") for t in _CLUSTERED)):
+            yield (
+                f"CREATE TEMP VIEW explore_{table} AS SELECT * FROM main.explore_{table} x"
+                f" WHERE x.{run} IN ({mine})"
+            )
     # Nobody finds out by reading which cells have a known answer.
     yield "CREATE TEMP VIEW people_gold AS SELECT * FROM main.people_gold WHERE 0"
     yield "CREATE TEMP VIEW people_checks AS SELECT * FROM main.people_checks WHERE 0"

@@ -100,6 +100,35 @@ def test_the_author_filter_and_the_search_do_not_tell_either(team, member) -> No
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["assigned", "pool"])
+def test_what_the_other_takes_a_cluster_for_is_not_to_be_seen(team, member, shared) -> None:
+    anna, otto, vera = member(team, "anna"), member(team, "otto"), member(team, "vera", "reviewer")
+    if shared:
+        share(team)
+    path, made = "/explore/clusters", {"dataset": "new", "method": "centres", "size": 3}
+
+    def make(one) -> dict:
+        one.send("POST", path, made, 202)
+        team.extensions["exploring"].jobs.wait()
+        return one.get(path)
+
+    theirs = make(otto)
+    cluster = theirs["clusters"][0]["id"]
+    otto.send("PUT", f"{path}/{cluster}", {"name": "sure ones", "class": MARKED})
+    assert anna.get(path)["runs"] == []
+    for told in (f"{path}/{cluster}", f"{path}/{cluster}/candidates"):
+        assert anna.get(told, 404)["error"]["type"] == "unknown_cluster"
+    anna.send("PUT", f"{path}/{cluster}", {"name": "mine"}, 404)
+    anna.send("POST", f"/explore/clusterings/{theirs['run']['id']}/undo", {}, 404)
+    assert [run["author"] for run in make(anna)["runs"]] == ["anna"]
+    assert "sure ones" not in everything_of(anna)
+    assert otto.get(f"{path}/{cluster}")["name"] == "sure ones"
+    assert vera.get(f"{path}/{cluster}")["class"]["code"] == MARKED
+    write_policy(desk_of(team).whole, Policy(strict=False), "olga")
+    status = 404 if shared else 200
+    anna.get(f"{path}/{cluster}", status)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["assigned", "pool"])
 def test_the_figures_of_progress_do_not_move_by_the_others_labels(team, member, shared) -> None:
     anna, otto, vera = member(team, "anna"), member(team, "otto"), member(team, "vera", "reviewer")
     if shared:
