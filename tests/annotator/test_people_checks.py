@@ -10,8 +10,8 @@ from annotator.checks import Checks, has_stopped_reading, judge, vigilance
 from annotator.policy import Policy, is_shown, write_policy
 from annotator.team import choose_gold
 from annotator.viewer import Person, seen_by
-from index import CellFilter
-from index.checks import gold_answers, note_outcome, outcomes
+from index import CellFilter, NewLabel
+from index.checks import count_action, gold_answers, note_outcome, outcomes, set_gold
 from index.facts import all_facts, facts_of
 
 
@@ -48,6 +48,11 @@ def answer_all(browser, choose, most: int = 40) -> list[dict]:
         assert answer.status_code in (200, 201), answer.text
         found.append({**answer.json, "status": answer.status_code, "asked": cell})
     return found
+
+
+def count_actions(atlas) -> None:
+    with atlas.database.write() as connection:
+        count_action(connection, "ann")
 
 
 def accept(cell: dict) -> str:
@@ -183,6 +188,28 @@ def test_known_answers_come_mixed_in_and_never_become_labels(app, golden, browse
         assert each["done"]["kind"] == "check"
     assert {cell: whole.history(cell) for cell in golden} == before
     assert len({each["asked"]["id"] for each in met}) == len(met)
+
+
+def test_known_answers_are_first_of_the_data_set_that_is_read(app, browse_as) -> None:
+    desk = desk_of(app)
+    home = desk.whole.cell_ids(CellFilter(datasets=("new",)))[:4].tolist()
+    desk.whole.add_labels([NewLabel(cell, "basophil", "old", "imported") for cell in home])
+    golden = dict.fromkeys([*home, 1, 2, 3, 4], "basophil")
+    set_gold(desk.whole, golden, "olga")
+    asked = [each["asked"]["id"] for each in answer_all(browse_as(app.test_client()), truth, 60)]
+    met = [cell for cell in asked if cell in golden]
+    assert len(met) > 2
+    assert set(met[:4]) <= set(home)
+
+
+def test_nothing_is_planted_behind_the_last_cell(app, golden, browse_as) -> None:
+    browser = browse_as(app.test_client())
+    write_policy(desk_of(app).whole, Policy(planted=0.0), "olga")
+    answer_all(browser, truth)
+    write_policy(desk_of(app).whole, Policy(planted=0.5), "olga")
+    for _ in range(9):
+        assert browser.next() is None
+        count_actions(desk_of(app).whole)
 
 
 def test_a_label_on_a_known_answer_by_another_way_is_no_label(app, golden, browse_as) -> None:
