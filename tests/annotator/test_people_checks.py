@@ -217,6 +217,7 @@ def test_a_label_on_a_known_answer_by_another_way_is_no_label(app, golden, brows
     cell = min(golden)
     answer = browser.post(f"/api/v1/cells/{cell}/label", {"class": "basophil"})
     assert answer.json["done"]["kind"] == "check"
+    assert answer.json["now"] == {"present": None, "disputed": False}
     assert len(desk_of(app).whole.history(cell)) == 1
     assert vigilance(desk_of(app).whole, "ann").planted == 0
 
