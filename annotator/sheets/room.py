@@ -273,7 +273,8 @@ class SheetRoom:
 
     def _singles(self, person: Person, cell_ids: Sequence[int]) -> list[Document]:
         """Cells to name alone, with what the reader has done to them: flagged or skipped."""
-        cells = self._desk.whole.cells_by_id(cell_ids)
+        seen = self._desk.sights.of(person, self._desk.policy).atlas
+        cells = seen.cells_by_id(cell_ids)
         skipped = set(skipped_cells(self._desk.whole, person.name))
         return [
             {**each, "flagged": cells[each["id"]].flagged, "skipped": each["id"] in skipped}

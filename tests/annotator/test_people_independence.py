@@ -129,6 +129,33 @@ def test_what_the_other_takes_a_cluster_for_is_not_to_be_seen(team, member, shar
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["assigned", "pool"])
+def test_a_flag_on_a_hidden_cell_is_seen_by_who_set_it(team, member, shared) -> None:
+    anna, otto, vera = member(team, "anna"), member(team, "otto"), member(team, "vera", "reviewer")
+    if shared:
+        share(team)
+    cell, other = new_cells(team)[:2]
+    for one, flagged in ((otto, cell), (anna, other)):
+        one.send("POST", f"/cells/{flagged}/flag", {"flagged": True, "note": "odd"})
+    for each in (cell, other):
+        otto.label(each, MARKED)
+
+    def flags(one) -> tuple[list[int], list[int], int, list[int]]:
+        """The flagged cells by list, by document and by search, and their number."""
+        return (
+            [each["id"] for each in one.get("/cells?state=flagged")["cells"]],
+            [each for each in (other, cell) if one.get(f"/cells/{each}")["flagged"]],
+            one.get("/overview")["flagged"],
+            [each["id"] for each in one.get("/explore/search?state=flagged")["cells"]],
+        )
+
+    assert flags(anna) == ([other], [other], 1, [other])
+    for one in (otto, vera):
+        assert flags(one) == ([other, cell], [other, cell], 2, [other, cell])
+    anna.label(cell, "platelet")
+    assert flags(anna) == flags(otto)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["assigned", "pool"])
 def test_the_figures_of_progress_do_not_move_by_the_others_labels(team, member, shared) -> None:
     anna, otto, vera = member(team, "anna"), member(team, "otto"), member(team, "vera", "reviewer")
     if shared:
