@@ -99,6 +99,29 @@ def test_an_invitation_counts_once_and_not_for_ever(team, member, monkeypatch) -
         accounts.join(whole, secret, "anna", "", GOOD)
 
 
+def test_who_may_invite_no_more_does_not_come_back_by_an_old_invitation(team, member) -> None:
+    olga, oscar = member(team, "olga", "owner"), member(team, "oscar", "owner")
+    path = oscar.send("POST", "/people/invitations", {"role": "owner"}, 201)["path"]
+    hers = olga.send("POST", "/people/invitations", {"role": "reader"}, 201)["path"]
+    olga.send("PUT", "/people/oscar/role", {"role": "reader"})
+    given = {"name": "oscar again", "password": GOOD, "again": GOOD}
+    assert member(team).form(path, **given).status_code == 410
+    assert member(team).form(hers, **given).status_code == 303
+
+
+def test_a_closed_account_gets_no_link_to_a_new_password(team, member) -> None:
+    olga = member(team, "olga", "owner")
+    member(team, "rita")
+    path = olga.send("POST", "/people/invitations", {"name": "rita"}, 201)["path"]
+    olga.send("PUT", "/people/rita/role", {"role": "closed"})
+    assert member(team).form(path, password=GOOD, again=GOOD).status_code == 410
+    error = olga.send("POST", "/people/invitations", {"name": "rita"}, 409)["error"]
+    assert error["message"] == "the account 'rita' is closed"
+    olga.send("PUT", "/people/rita/role", {"role": "reader"})
+    path = olga.send("POST", "/people/invitations", {"name": "rita"}, 201)["path"]
+    assert member(team).form(path, password=GOOD, again=GOOD).status_code == 303
+
+
 def test_signing_out_ends_the_session_on_the_server(team, member) -> None:
     rita = member(team, "rita")
     cookie = rita.client.get_cookie(f"{team.config['SESSION_COOKIE_NAME']}_account")
