@@ -331,7 +331,15 @@ def test_a_hidden_proposal_plants_nothing_but_known_answers(app, golden, browse_
 
 
 @pytest.mark.parametrize(
-    "sent", [{"show": "sometimes"}, {"planted": 0.9}, {"random_share": -1}, {"planted": "x"}]
+    "sent",
+    [
+        {"show": "sometimes"},
+        {"planted": 0.9},
+        {"random_share": -1},
+        {"planted": "x"},
+        {"strict": "true"},
+        {"strict": None},
+    ],
 )
 def test_a_policy_outside_what_is_allowed_is_refused(calm, browse_as, sent) -> None:
     browser = browse_as(calm.test_client())
