@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -107,17 +108,19 @@ def assign(desk: Desk, scope: Mapping[str, str], given: Any, author: str) -> int
                 f"{name!r} has no account here", f"allowed are {', '.join(sorted(known))}"
             )
     try:
-        overlap = float(given.get("overlap") or 0) / 100
-    except (TypeError, ValueError) as error:
+        overlap = float(given.get("overlap") or 0)
+    except (TypeError, ValueError):
+        overlap = math.nan
+    if not 0 <= overlap <= 100:
         raise BadRequestError(
             f"overlap is {str(given.get('overlap'))[:40]!r}, allowed is a percentage from 0 to 100",
             "give overlap as a number",
-        ) from error
+        )
     return assign_work(
         desk.whole,
         scope,
         readers,
-        overlap=overlap,
+        overlap=overlap / 100,
         unit=str(given.get("unit") or "cell"),
         seed=desk.config.seed,
         author=author,

@@ -268,6 +268,17 @@ def test_nothing_left_to_assign_is_said(team, member) -> None:
     assert len(desk_of(team).whole.events()) == 3  # two sign-ins and one assignment: none of it
 
 
+@pytest.mark.parametrize("overlap", [130, -1, "nan", "x", [7]])
+def test_an_overlap_is_refused_as_it_was_given(team, member, overlap) -> None:
+    olga = member(team, "olga", "owner")
+    member(team, "anna")
+    sent = {"dataset": "new", "readers": ["anna", "olga"], "overlap": overlap}
+    error = olga.send("POST", "/people/assignments", sent, 400)["error"]
+    assert error["message"] == (
+        f"overlap is {str(overlap)!r}, allowed is a percentage from 0 to 100"
+    )
+
+
 def test_an_owner_sees_how_far_the_work_has_come(team, member) -> None:
     anna, otto, olga = member(team, "anna"), member(team, "otto"), member(team, "olga", "owner")
     share(team, overlap=0.5)
