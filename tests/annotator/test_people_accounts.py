@@ -77,6 +77,28 @@ def test_a_bad_name_or_password_is_refused(team, member, fields, words) -> None:
     assert team.extensions["desk"].whole.users()[-1].name == "rita"
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"again": "another"}, "Las dos contraseñas son distintas."),
+        ({"password": "short", "again": "short"}, "La contraseña tiene 5 letras"),
+        ({"name": " "}, "Elija el nombre que llevarán sus etiquetas."),
+        ({"name": "RITA"}, "ya está en uso."),
+    ],
+)
+def test_what_is_wrong_at_the_door_is_said_in_the_readers_language(
+    team, member, fields, words
+) -> None:
+    member(team, "rita")
+    guest = member(team)
+    guest.client.environ_base["HTTP_ACCEPT_LANGUAGE"] = "es"
+    answer = guest.form("/login", name="rita", password="wrong")
+    assert "El nombre y la contraseña no se corresponden" in answer.text
+    assert "belong together" not in answer.text
+    given = {"name": "otto", "password": GOOD, "again": GOOD, **fields}
+    assert words in guest.form(invitation(team), **given).text
+
+
 @pytest.mark.parametrize("name", ["Ñandú", "ñandú", "ÑANDÚ", "STRASSE"])
 def test_names_in_any_script_that_differ_in_case_alone_are_one(team, member, name) -> None:
     member(team, "Ñandú")
