@@ -37,6 +37,12 @@ def in_words(problem: CellKinError) -> tuple[str, str]:
     return reworded(problem)
 
 
+@people.app_template_filter("done_as")
+def done_as(action: str) -> str:
+    """An action of the audit log in the reader's language; one that is not listed as it is."""
+    return _(team.DONE[action]) if action in team.DONE else action
+
+
 def to_people(anchor: str) -> BaseResponse:
     """Back to the page of the people, at the part that was changed."""
     return redirect(url_for("people.people_page", _anchor=anchor), 303)

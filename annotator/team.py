@@ -40,6 +40,32 @@ SAID = {
     "patient": mark("patient"),
     "dataset": mark("data set"),
 }
+# How the page of the people calls what was done; the log itself keeps the words in front.
+DONE = {
+    "add class": mark("added a class"),
+    "assign": mark("shared out work"),
+    "end assignment": mark("ended an assignment"),
+    "failed sign in": mark("failed to sign in"),
+    "flag": mark("flagged cell"),
+    "import labels": mark("took in labels"),
+    "invite": mark("invited"),
+    "join": mark("joined"),
+    "known answers": mark("drew known answers"),
+    "make token": mark("made a token"),
+    "new password": mark("took a new password"),
+    "pixel size": mark("set the size of a pixel"),
+    "policy": mark("set the rules"),
+    "review: adjudicated": mark("decided cell"),
+    "review: different": mark("told apart from another: cell"),
+    "review: kept": mark("left as it is: cell"),
+    "review: reopened": mark("took back the decision on cell"),
+    "review: same": mark("found the same as another: cell"),
+    "revoke token": mark("revoked a token"),
+    "role": mark("gave a role"),
+    "sign in": mark("signed in"),
+    "sign out": mark("signed out"),
+    "unflag": mark("took the flag from cell"),
+}
 AUDIT = ("time", "author", "action", "cell", "detail")
 
 

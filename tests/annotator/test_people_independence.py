@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import random
 
 import pytest
@@ -324,53 +322,3 @@ def test_labels_through_a_view_reach_the_whole(team, member) -> None:
         assert len(desk.atlas.history(cell)) == 2
     assert desk.whole.disputed() == [cell]
     assert anna.get(f"/cells/{cell}")["disputed"] is True
-
-
-def test_who_takes_in_labels_under_other_names_stands_in_the_audit_log(team, member) -> None:
-    olga, vera = member(team, "olga", "owner"), member(team, "vera", "reviewer")
-    first, second = new_cells(team)[:2]
-
-    def take(preview: str) -> None:
-        table = f"cell,class,author\n{first},{MARKED},olga\n{second},{MARKED},otto\n"
-        fields = {"preview": preview, "csrf_token": vera.token()}
-        fields["file"] = (io.BytesIO(table.encode()), "sent.csv")
-        answer = vera.client.post("/api/v1/import/labels", data=fields)
-        assert answer.status_code in (200, 201)
-
-    for preview in ("yes", "no", "no"):  # the second time nothing is new, and nothing is written
-        take(preview)
-    lines = [json.loads(line) for line in olga.get("/people/audit.jsonl").splitlines()]
-    given = [each for each in lines if each["detail"].get("source") == "sent.csv" and each["cell"]]
-    labels = [each["detail"]["label"] for each in given]
-    (told,) = [each for each in lines if each["action"] == "import labels"]
-    assert told["author"] == "vera"
-    span = {"from": min(labels), "to": max(labels)}
-    assert told["detail"] == {"source": "sent.csv", "labels": 2, **span}
-    assert "import labels" in olga.client.get("/people").text
-
-
-def test_the_audit_log_tells_everything_in_order(team, member) -> None:
-    olga = member(team, "olga", "owner")
-    anna = member(team, "anna")
-    share(team, overlap=0, readers=("anna",))
-    cell = anna.get("/next")["cell"]
-    anna.label(cell["id"], "platelet", proposal=cell["proposal"]["token"], seconds=2.5)
-    anna.send("POST", "/undo")
-    olga.send("PUT", "/people/policy", {"show": "never"})
-    olga.send("PUT", "/people/anna/role", {"role": "reviewer"})
-    lines = [json.loads(line) for line in olga.get("/people/audit.jsonl").splitlines()]
-    ours = [each for each in lines if each["action"] not in ("label",) or each["author"] == "anna"]
-    kinds = [each["action"] for each in ours]
-    assert kinds == ["sign in", "sign in", "assign", "label", "undo", "policy", "role"]
-    label = ours[3]
-    assert label["cell"] == cell["id"]
-    assert label["detail"]["seconds"] == 2.5
-    assert label["detail"]["shown"] == "with_proposal"
-    assert lines == sorted(lines, key=lambda each: each["time"])
-    rows = olga.get("/people/audit.csv").splitlines()
-    assert rows[0] == "time,author,action,cell,detail"
-    assert len(rows) == 1 + len(lines)
-    connection = desk_of(team).whole.database.connect()
-    with pytest.raises(Exception, match="append-only"):
-        connection.execute("DELETE FROM events")
-    connection.close()
