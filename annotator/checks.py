@@ -29,6 +29,7 @@ from index.checks import (
     open_checks,
     outcomes,
     plant,
+    void,
     was_checked,
 )
 
@@ -165,6 +166,8 @@ class Checks:
         golden = [cell for cell, check in waiting.items() if check.kind == GOLD]
         if golden:
             return golden[0]
+        if ahead and self._overtaken(waiting.get(ahead[0]), view):
+            void(self._atlas, waiting.pop(ahead[0]))
         if waiting or share <= 0 or not ahead:
             return None
         late = self.since_due(reader, share)
@@ -180,6 +183,14 @@ class Checks:
             if cell is not None:
                 return cell
         return None
+
+    def _overtaken(self, check: Check | None, view: View) -> bool:
+        """Whether the class planted on a cell is proposed for it by now: labels given since have
+        changed the proposal, and who accepts it misses nothing."""
+        if check is None or check.kind != RUNNER_UP:
+            return False
+        proposal = view.proposals.propose([check.cell_id]).get(check.cell_id)
+        return proposal is not None and proposal.class_code == check.shown_class
 
     def _known(self, reader: str, ahead: Sequence[int], view: View, shown: bool) -> int | None:
         """Mix in a known-answer cell, with a wrong class proposed where one can be.

@@ -11,7 +11,15 @@ from annotator.policy import Policy, is_shown, write_policy
 from annotator.team import choose_gold
 from annotator.viewer import Person, seen_by
 from index import CellFilter, NewLabel
-from index.checks import count_action, gold_answers, note_outcome, outcomes, set_gold
+from index.checks import (
+    RUNNER_UP,
+    count_action,
+    gold_answers,
+    note_outcome,
+    outcomes,
+    plant,
+    set_gold,
+)
 from index.facts import all_facts, facts_of
 
 
@@ -210,6 +218,19 @@ def test_nothing_is_planted_behind_the_last_cell(app, golden, browse_as) -> None
     for _ in range(9):
         assert browser.next() is None
         count_actions(desk_of(app).whole)
+
+
+def test_a_planted_class_that_is_proposed_by_now_is_no_check(calm, browse_as) -> None:
+    browser = browse_as(calm.test_client())
+    whole, cell = desk_of(calm).whole, browser.next()
+    proposed = cell["proposal"]["class"]["code"]
+    plant(whole, "ann", cell["id"], RUNNER_UP, proposed, None)
+    assert browser.next()["id"] == cell["id"]
+    sent = {"class": proposed, "proposal": cell["proposal"]["token"]}
+    answer = browser.post(f"/api/v1/cells/{cell['id']}/label", sent, 201).json
+    assert "check" not in answer
+    assert whole.history(cell["id"])[-1].class_code == proposed
+    assert vigilance(whole, "ann").planted == 0
 
 
 def test_a_label_on_a_known_answer_by_another_way_is_no_label(app, golden, browse_as) -> None:
