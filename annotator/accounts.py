@@ -95,7 +95,7 @@ def join(atlas: Atlas, secret: str, name: str, full_name: str, password: str) ->
 
 def invite(atlas: Atlas, role: str, author: str, name: str | None = None) -> str:
     """The path of a new invitation: to an account with ``role``, or to a new password for
-    ``name``. Raises BadRequestError, UnknownUserError."""
+    ``name``. Raises BadRequestError, UnknownUserError, AccountError."""
     check_role(role)
     return f"/join/{accounts.invite(atlas, role, author, INVITE_HOURS, name)}"
 

@@ -202,7 +202,9 @@ def label(cell_id: int) -> tuple[Response, int]:
     if action.newer:
         raise conflict(action)
     present = desk().atlas.present_of([cell_id]).get(cell_id)
-    now = {"present": named(desk().atlas.taxonomy, present), "disputed": present is None}
+    # Of a check that left no label nothing is in dispute: it is as if nobody had labelled it.
+    disputed = present is None and action.label_id is not None
+    now = {"present": named(desk().atlas.taxonomy, present), "disputed": disputed}
     more = {} if action.check is None else {"check": check_document(action)}
     return done(action, 200 if action.kind == "check" else 201, now=now, **more)
 

@@ -29,6 +29,7 @@ from index.checks import (
     open_checks,
     outcomes,
     plant,
+    void,
     was_checked,
 )
 
@@ -158,13 +159,16 @@ class Checks:
         """Plant a check for the reader if one is due; the cell to show next because of it.
 
         ``ahead`` are the next cells of the reader's queue, ``shown`` whether the reader sees
-        proposals. None where the queue goes on as it is.
+        proposals. None where the queue goes on as it is. Nothing is planted behind the last cell:
+        who has none left would know it for a check.
         """
         waiting = self.open(reader)
         golden = [cell for cell, check in waiting.items() if check.kind == GOLD]
         if golden:
             return golden[0]
-        if waiting or share <= 0:
+        if ahead and self._overtaken(waiting.get(ahead[0]), view):
+            void(self._atlas, waiting.pop(ahead[0]))
+        if waiting or share <= 0 or not ahead:
             return None
         late = self.since_due(reader, share)
         if late < 0:
@@ -173,19 +177,32 @@ class Checks:
         turns = (RUNNER_UP, GOLD) if last is None or last.kind == GOLD else (GOLD, RUNNER_UP)
         for kind in turns:
             if kind == GOLD:
-                cell = self._known(reader, view, shown)
+                cell = self._known(reader, ahead, view, shown)
             else:
                 cell = self._runner_up(reader, ahead, view, late) if shown else None
             if cell is not None:
                 return cell
         return None
 
-    def _known(self, reader: str, view: View, shown: bool) -> int | None:
-        """Mix in a known-answer cell, with a wrong class proposed where one can be."""
-        left = gold_left(self._atlas, reader)
-        if not left:
+    def _overtaken(self, check: Check | None, view: View) -> bool:
+        """Whether the class planted on a cell is proposed for it by now: labels given since have
+        changed the proposal, and who accepts it misses nothing."""
+        if check is None or check.kind != RUNNER_UP:
+            return False
+        proposal = view.proposals.propose([check.cell_id]).get(check.cell_id)
+        return proposal is not None and proposal.class_code == check.shown_class
+
+    def _known(self, reader: str, ahead: Sequence[int], view: View, shown: bool) -> int | None:
+        """Mix in a known-answer cell, with a wrong class proposed where one can be.
+
+        Of the data set that is being read while one is left: the page names it beside the cell.
+        """
+        every = gold_left(self._atlas, reader)
+        if not every:
             return None
-        cell = random.Random(f"{self._seed}/{reader}/{len(left)}").choice(left)
+        found = self._atlas.cells_by_id([*every, ahead[0]])
+        left = [c for c in every if found[c].dataset == found[ahead[0]].dataset] or every
+        cell = random.Random(f"{self._seed}/{reader}/{len(every)}").choice(left)
         wrong = None
         if shown:
             answers = gold_answers(self._atlas)
@@ -199,8 +216,6 @@ class Checks:
     def _runner_up(self, reader: str, ahead: Sequence[int], view: View, late: int) -> int | None:
         """Replace the proposal of the next cell by its runner-up, if the proposal is sure and the
         reader has not been checked on that cell before."""
-        if not ahead:
-            return None
         if was_checked(self._atlas, reader, ahead[0]):
             return None
         proposal = view.proposals.propose(ahead[:1]).get(ahead[0])

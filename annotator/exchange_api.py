@@ -21,6 +21,7 @@ from annotator.fields import choice, optional_text
 from annotator.language import gettext as _
 from annotator.problems import BadRequestError
 from index.atlas import Atlas
+from index.auditing import take_in
 
 exchange = Blueprint("exchange", __name__, url_prefix="/api/v1")
 
@@ -109,7 +110,7 @@ def import_labels() -> tuple[Response, int]:
     source = PurePath(upload.filename.replace("\\", "/")).name
     report = _read(upload, source, None if form == "auto" else form)
     if not preview and report.labels:
-        desk().atlas.add_labels(report.labels)
+        take_in(desk().whole, report.labels, author(), source)
         reader().queue.restart()
     return jsonify(_document(report, source, preview)), 200 if preview else 201
 

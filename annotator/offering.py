@@ -78,6 +78,15 @@ def _answered(desk: Desk, person: Person | None, cell_ids: Sequence[int]) -> set
     return answered_by(desk.whole, person.name, cell_ids)
 
 
+def shown_among(desk: Desk, name: str, cell_ids: Sequence[int]) -> list[int]:
+    """Those of ``cell_ids`` of which ``name`` may see what is proposed, in their order."""
+    policy = desk.policy
+    if policy.show == "always":
+        return list(cell_ids)
+    answered = answered_by(desk.whole, name, cell_ids)
+    return [cell for cell in cell_ids if is_shown(policy, name, cell, cell in answered)]
+
+
 def _kept_back(show: str) -> Reason:
     if show == AFTER_OWN:
         return Reason(

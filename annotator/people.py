@@ -14,11 +14,12 @@ from annotator.identity import SESSION_DAYS, cookie_name, remember
 from annotator.language import gettext as _
 from annotator.policy import SHOWS, policy_of, write_policy
 from annotator.problems import BadRequestError, TooManyAttemptsError, WrongPasswordError
+from annotator.rewording import reworded
 from annotator.rooms import ROLES
 from annotator.viewer import viewer
 from annotator.work import UNITS
 from index import accounts as kept
-from index.errors import AccountError
+from index.errors import AccountError, CellKinError
 from index.work import all_assignments, end, has_work, read_count
 
 people = Blueprint("people", __name__)
@@ -28,6 +29,18 @@ people = Blueprint("people", __name__)
 def said(name: str) -> str:
     """A role, a unit or a part of an atlas in the reader's language."""
     return _(team.SAID.get(name, name))
+
+
+@people.app_template_filter("reworded")
+def in_words(problem: CellKinError) -> tuple[str, str]:
+    """Message and remedy of what went wrong, in the reader's language."""
+    return reworded(problem)
+
+
+@people.app_template_filter("done_as")
+def done_as(action: str) -> str:
+    """An action of the audit log in the reader's language; one that is not listed as it is."""
+    return _(team.DONE[action]) if action in team.DONE else action
 
 
 def to_people(anchor: str) -> BaseResponse:

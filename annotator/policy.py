@@ -72,8 +72,18 @@ def policy_of(given: Mapping[str, Any]) -> Policy:
         show=str(given.get("show") or "always"),
         random_share=0.5 if share is None else share,
         planted=planted,
-        strict=given.get("strict") in (None, True, "yes"),
+        strict=_strict(given.get("strict", True)),
     )
+
+
+def _strict(value: Any) -> bool:
+    """Whether a pool is independent: true or false, or yes or no as the page sends it."""
+    known = {"yes": True, "no": False}.get(value, value) if isinstance(value, str) else value
+    if not isinstance(known, bool):
+        raise BadRequestError(
+            f"strict is {str(value)[:40]!r}, allowed is true or false", "give one of these"
+        )
+    return known
 
 
 def _number(given: Mapping[str, Any], name: str) -> float | None:

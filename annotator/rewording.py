@@ -48,6 +48,16 @@ WORDS = (
         r"the password has (?P<n>\d+) letters, allowed are (?P<least>\d+) to (?P<most>\d+)",
         mark("the password has %(n)s letters, allowed are %(least)s to %(most)s"),
     ),
+    (r"the two passwords differ", mark("the two passwords differ")),
+    (
+        r"the name is (?P<name>.+), allowed are 1 to (?P<most>\d+) printable letters",
+        mark("the name is %(name)s, allowed are 1 to %(most)s printable letters"),
+    ),
+    (r"the name (?P<name>.+) is taken", mark("the name %(name)s is taken")),
+    (
+        r"this invitation is unknown, used up or out of date",
+        mark("this invitation is unknown, used up or out of date"),
+    ),
     (
         r"there were too many attempts to sign in",
         mark("there were too many attempts to sign in"),
@@ -70,6 +80,10 @@ REMEDIES = (
     mark("try again, or ask an owner for a new invitation"),
     mark("try again"),
     mark("choose another password"),
+    mark("write the same password in both fields"),
+    mark("choose the name that your labels shall carry"),
+    mark("choose another name"),
+    mark("ask an owner of the atlas for a new one"),
     mark("a sentence of some words makes a good one"),
     mark("send the labels as the form field 'file'"),
 )

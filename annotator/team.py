@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,32 @@ SAID = {
     "slide": mark("slide"),
     "patient": mark("patient"),
     "dataset": mark("data set"),
+}
+# How the page of the people calls what was done; the log itself keeps the words in front.
+DONE = {
+    "add class": mark("added a class"),
+    "assign": mark("shared out work"),
+    "end assignment": mark("ended an assignment"),
+    "failed sign in": mark("failed to sign in"),
+    "flag": mark("flagged cell"),
+    "import labels": mark("took in labels"),
+    "invite": mark("invited"),
+    "join": mark("joined"),
+    "known answers": mark("drew known answers"),
+    "make token": mark("made a token"),
+    "new password": mark("took a new password"),
+    "pixel size": mark("set the size of a pixel"),
+    "policy": mark("set the rules"),
+    "review: adjudicated": mark("decided cell"),
+    "review: different": mark("told apart from another: cell"),
+    "review: kept": mark("left as it is: cell"),
+    "review: reopened": mark("took back the decision on cell"),
+    "review: same": mark("found the same as another: cell"),
+    "revoke token": mark("revoked a token"),
+    "role": mark("gave a role"),
+    "sign in": mark("signed in"),
+    "sign out": mark("signed out"),
+    "unflag": mark("took the flag from cell"),
 }
 AUDIT = ("time", "author", "action", "cell", "detail")
 
@@ -107,17 +134,19 @@ def assign(desk: Desk, scope: Mapping[str, str], given: Any, author: str) -> int
                 f"{name!r} has no account here", f"allowed are {', '.join(sorted(known))}"
             )
     try:
-        overlap = float(given.get("overlap") or 0) / 100
-    except (TypeError, ValueError) as error:
+        overlap = float(given.get("overlap") or 0)
+    except (TypeError, ValueError):
+        overlap = math.nan
+    if not 0 <= overlap <= 100:
         raise BadRequestError(
             f"overlap is {str(given.get('overlap'))[:40]!r}, allowed is a percentage from 0 to 100",
             "give overlap as a number",
-        ) from error
+        )
     return assign_work(
         desk.whole,
         scope,
         readers,
-        overlap=overlap,
+        overlap=overlap / 100,
         unit=str(given.get("unit") or "cell"),
         seed=desk.config.seed,
         author=author,

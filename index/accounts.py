@@ -69,7 +69,10 @@ def count_role(atlas: Part, role: str) -> int:
 
 
 def invite(atlas: Part, role: str, author: str, hours: float, name: str | None = None) -> str:
-    """Make an invitation that ``hours`` from now no longer counts; returns its secret."""
+    """Make an invitation that ``hours`` from now no longer counts; returns its secret.
+
+    Raises UnknownUserError, AccountError where ``name`` is closed.
+    """
     secret = secrets.token_urlsafe(24)
     row = {
         "token": digest(secret),
@@ -80,8 +83,8 @@ def invite(atlas: Part, role: str, author: str, hours: float, name: str | None =
         "expires": time.time() + 3600 * hours,
     }
     with atlas.database.write() as connection:
-        if name is not None:
-            _known(connection, name)
+        if name is not None and _known(connection, name).role == CLOSED:
+            raise AccountError(f"the account {name!r} is closed", "give it a role first")
         connection.execute(insert(invites).values(**row))
         record(connection, author, "invite", {"role": role, "name": name})
     return secret
@@ -123,7 +126,9 @@ def join(atlas: Part, secret: str, name: str, full_name: str, password_hash: str
             _end_sessions(connection, name)
             record(connection, name, "new password", {"by": "invitation"})
         else:
-            if connection.execute(select(users.c.name).where(_same(name))).first() is not None:
+            # Names that differ in case alone are one, or a reader could pass for another. SQLite's
+            # own lower() knows the letters of English only.
+            if name.casefold() in map(str.casefold, connection.scalars(select(users.c.name))):
                 raise AccountError(f"the name {name!r} is taken", "choose another name")
             values = {"role": found.role, "password_hash": password_hash, "full_name": full_name}
             connection.execute(insert(users).values(name=name, added=now(), **values))
@@ -133,11 +138,6 @@ def join(atlas: Part, secret: str, name: str, full_name: str, password_hash: str
         )
         row = connection.execute(select(users).where(users.c.name == name)).one()
     return User(**row._mapping)
-
-
-def _same(name: str) -> Any:
-    """Names that differ in case alone are one, or a reader could pass for another."""
-    return func.lower(users.c.name) == name.lower()
 
 
 def _known(connection: Connection, name: str) -> Any:
@@ -155,9 +155,10 @@ def _known(connection: Connection, name: str) -> Any:
 
 
 def set_role(atlas: Part, name: str, role: str, author: str, last: str) -> None:
-    """Give an account another role; CLOSED also ends its sessions and tokens.
+    """Give an account another role; CLOSED also ends its sessions, tokens and links to a password.
 
-    The only account with role ``last`` keeps it. Raises UnknownUserError, AccountError.
+    The only account with role ``last``, which invites, keeps it; the invitations of another that
+    loses it count no longer. Raises UnknownUserError, AccountError.
     """
     with atlas.database.write() as connection:
         before = _known(connection, name).role
@@ -171,7 +172,16 @@ def set_role(atlas: Part, name: str, role: str, author: str, last: str) -> None:
             _end_sessions(connection, name)
             mine = (tokens.c.name == name) & tokens.c.revoked.is_(None)
             connection.execute(update(tokens).where(mine).values(revoked=now()))
+            _end_invitations(connection, invites.c.name == name)
+        if before == last and role != last:
+            _end_invitations(connection, invites.c.author == name)
         record(connection, author, "role", {"name": name, "from": before, "to": role})
+
+
+def _end_invitations(connection: Connection, which: Any) -> None:
+    """Let the open ones of ``which`` count no longer, or one could come back by one's own link."""
+    open_ = invites.c.used_by.is_(None)
+    connection.execute(update(invites).where(which, open_).values(expires=0.0))
 
 
 def set_password(atlas: Part, name: str, password_hash: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from index.facts import all_facts
+from index.labelling import append
 from index.lookups import LookupPart
 from index.moment import now
 from index.part import Part, record
-from index.records import Label
+from index.records import Label, NewLabel
 from index.schema import documents, events
 
 PAGE = 5000
@@ -47,6 +48,17 @@ def note(atlas: Part, author: str, action: str, detail: dict[str, Any]) -> None:
     """Write something that happened to the audit log."""
     with atlas.database.write() as connection:
         record(connection, author, action, detail)
+
+
+def take_in(atlas: Part, new: Sequence[NewLabel], author: str, source: str) -> list[int]:
+    """Add labels of a file, which says whose they are, and in the same transaction that ``author``
+    took them in; their ids in the order given. Raises LabelError, UnknownCellError,
+    UnknownClassError; then nothing was added."""
+    with atlas.database.write() as connection:
+        ids = append(connection, list(new), atlas.taxonomy)
+        told = {"source": source, "labels": len(ids), "from": min(ids), "to": max(ids)}
+        record(connection, author, "import labels", told)
+    return ids
 
 
 def changes(atlas: LookupPart) -> Iterator[Change]:

@@ -194,6 +194,14 @@ def standing_labels(atlas: Part, cell_ids: Iterable[int]) -> dict[int, list[Labe
     return {cell_id: standing(each) for cell_id, each in found.items()}
 
 
+def last_said(labels: Iterable[Label]) -> list[Label]:
+    """Of the standing labels of one cell, oldest first, those that decide what it is called: the
+    newest of each author and source. Who had a second thought says that alone."""
+    return sorted(
+        {(each.author, each.source): each for each in labels}.values(), key=lambda each: each.id
+    )
+
+
 def read_by_several(atlas: Part) -> list[int]:
     """The ids of the cells that more than one author has labelled, ascending."""
     query = (

@@ -2,7 +2,9 @@
 
 Hidden are, for reader R: of the cells assigned to R every label until R has labelled the cell; of
 cells that nobody is assigned, in a team, what another account has labelled until R has; of the
-known-answer cells every label. Hidden cells look as if nobody had labelled them.
+known-answer cells every label. Hidden cells look as if nobody had labelled them. The clusters of
+others are hidden as well: their names, and what was moved, say what others take cells for. So are
+the flags that others set on hidden cells: they say that somebody found the cell odd.
 
 It is done below all questions: the connections of such an atlas see temporary views in place of
 the tables, which SQLite looks up first. A query that is written tomorrow is covered as well.
@@ -22,7 +24,7 @@ from sqlalchemy import Connection, func, select
 from index.atlas import Atlas
 from index.database import Database, named_error
 from index.people_tables import assigned, assignments, gold
-from index.schema import users
+from index.schema import cells, users
 
 if TYPE_CHECKING:
     from index.searching import _State
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 # Tables that tell of labels, and the column by which each row belongs to a cell and an author.
 # Of known-answer cells even one's own former label is hidden: it may be the answer.
 _BY_CELL = ("present_labels", "review_decisions")
+
+# Tables of exploring that tell what readers take cells for, by the clustering they belong to.
+_CLUSTERED = ("clusters", "members", "steps")
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,24 @@ def _golden(sight: Sight, cell: str) -> str:
     return f"{cell} IN (SELECT cell_id FROM main.people_gold)" if sight.gold else "0"
 
 
+def _flags_apart(sight: Sight) -> str:
+    """The view of the cells in which a hidden one bears a flag if the reader set one.
+
+    ``flagged`` stands by itself for the index of flagged cells, and first of the cases, so that
+    the rest is asked of cells with a flag alone.
+    """
+    own = (
+        "EXISTS (SELECT 1 FROM main.events e WHERE e.cell_id = x.id AND e.action = 'flag'"
+        f" AND e.author = {_text(sight.reader)})"
+    )
+    seen = f"CASE WHEN x.flagged THEN {own} OR NOT ({_hidden(sight, 'x.id')}) ELSE 0 END"
+    columns = ", ".join(f"x.{each.name}" for each in cells.columns if each.name != "flagged")
+    return (
+        f"CREATE TEMP VIEW cells AS SELECT {columns}, x.flagged AND {seen} AS flagged"
+        " FROM main.cells x"
+    )
+
+
 def views(sight: Sight) -> Iterator[str]:
     """The SQL that lays the views over the tables of one connection."""
     reader = _text(sight.reader)
@@ -121,6 +144,14 @@ def views(sight: Sight) -> Iterator[str]:
         f" OR x.author = {reader} OR NOT ({_hidden(sight, 'x.cell_id')}"
         f" OR {_golden(sight, 'x.cell_id')})"
     )
+    if sight.assigned or sight.team:
+        yield _flags_apart(sight)
+        mine = f"SELECT id FROM main.explore_clusterings WHERE author = {reader}"
+        for table, run in (("clusterings", "id"), *((t, "clustering_id") for t in _CLUSTERED)):
+            yield (
+                f"CREATE TEMP VIEW explore_{table} AS SELECT * FROM main.explore_{table} x"
+                f" WHERE x.{run} IN ({mine})"
+            )
     # Nobody finds out by reading which cells have a known answer.
     yield "CREATE TEMP VIEW people_gold AS SELECT * FROM main.people_gold WHERE 0"
     yield "CREATE TEMP VIEW people_checks AS SELECT * FROM main.people_checks WHERE 0"

@@ -360,6 +360,7 @@ class Clusters:
 
     def undo(self, author: str, clustering_id: int) -> str:
         """Take back the author's last step. Raises ClusterError."""
+        clustering(self._desk.atlas, clustering_id)
         return undo_step(self._desk.atlas, clustering_id, author)
 
     def to_sheet(self, author: str, cluster_id: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from annotator.class_names import class_name
 from annotator.documents import brief_documents, named
 from annotator.explore.jobs import DONE, Jobs, Report
 from annotator.explore.selections import keep
+from annotator.offering import shown_among
 from index.clustering import ClusterError
 from index.records import CellFilter
 
@@ -142,7 +143,9 @@ class Spreads:
     def chosen(self, author: str, class_code: str, least: float) -> list[tuple[int, float]]:
         """Cells said to be of a class with at least that confidence, the surest first.
 
-        Those labelled since are left out. Raises UnknownClassError.
+        Those labelled since are left out, and those of which the author is not to see what is
+        proposed: what spreading takes a cell for is a proposal, too. Raises UnknownClassError,
+        ClusterError where none is left of the last.
         """
         atlas, found = self._desk.atlas, self.found(author)
         code = atlas.taxonomy.resolve(class_code).code
@@ -154,7 +157,14 @@ class Spreads:
             if each == code and value >= least
         ]
         known = atlas.present_of([cell for cell, _ in wanted])
-        return [(cell, value) for cell, value in wanted if cell not in known]
+        wanted = [(cell, value) for cell, value in wanted if cell not in known]
+        shown = set(shown_among(self._desk, author, [cell for cell, _ in wanted]))
+        if wanted and not shown:
+            raise ClusterError(
+                "what is proposed for these cells is not shown",
+                "label them one by one, or ask an owner who sees proposals",
+            )
+        return [(cell, value) for cell, value in wanted if cell in shown]
 
     def page(self, author: str, class_code: str, least: float, count: int) -> dict[str, Any]:
         """The surest ``count`` of the cells said to be of a class."""

@@ -60,12 +60,13 @@ def work_out(
 
 
 class Boards:
-    """The newest board of each data set of one atlas, and of all; safe for several threads."""
+    """The newest board of each data set, and of all, of an atlas and of the views of it; safe for
+    several threads."""
 
     def __init__(self, *, k: int, seed: int) -> None:
         self._k, self._seed = k, seed
-        self._newest: dict[str | None, Board] = {}
-        self._workers: dict[str | None, threading.Thread] = {}
+        self._newest: dict[tuple[Atlas, str | None], Board] = {}
+        self._workers: dict[tuple[Atlas, str | None], threading.Thread] = {}
         self._lock = threading.Lock()
         self._turn = threading.Lock()  # one board is worked out at a time: others have readers
 
@@ -77,27 +78,27 @@ class Boards:
         *,
         patience: float | None = None,
     ) -> tuple[Board | None, bool]:
-        """The newest board of ``dataset`` (None: of all), None before the first, and whether it
-        knows of every label."""
-        mark = atlas.marks(atlas.active_model or "")
+        """The newest board of ``dataset`` (None: of all) as ``atlas`` shows it, None before the
+        first, and whether it knows of every label."""
+        mark, key = atlas.marks(atlas.active_model or ""), (atlas, dataset)
         with self._lock:
-            board = self._newest.get(dataset)
+            board = self._newest.get(key)
             if board is not None and board.mark == mark:
                 return board, True
-            worker = self._workers.get(dataset)
+            worker = self._workers.get(key)
             if worker is None or not worker.is_alive():
-                worker = self._workers[dataset] = threading.Thread(
+                worker = self._workers[key] = threading.Thread(
                     target=self._run, args=(atlas, proposals, dataset), name="progress", daemon=True
                 )
                 worker.start()
         worker.join(PATIENCE if patience is None else patience)
-        board = self._newest.get(dataset)
+        board = self._newest.get(key)
         return board, board is not None and board.mark == mark
 
     def _run(self, atlas: Atlas, proposals: Proposals, dataset: str | None) -> None:
         try:
             with self._turn:
-                self._newest[dataset] = work_out(
+                self._newest[atlas, dataset] = work_out(
                     atlas, proposals, k=self._k, seed=self._seed, dataset=dataset
                 )
         except Exception:  # the thread has no caller; the board before stays good

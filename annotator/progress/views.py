@@ -57,10 +57,13 @@ def chosen() -> str | None:
 
 
 def board(dataset: str | None) -> tuple[Board | None, bool]:
-    """The newest figures of ``dataset`` or all, and whether they know of every label."""
+    """The newest figures of ``dataset`` or all, and whether they know of every label.
+
+    A reader's are those of the labels that the reader may see: sums would tell of the others.
+    """
     boards: Boards = current_app.extensions["progress"]
-    whole = desk().sights.whole
-    return boards.newest(whole.atlas, whole.proposals, dataset)
+    view = desk().sights.whole if _reviews() else desk().view
+    return boards.newest(view.atlas, view.proposals, dataset)
 
 
 @progress.get("/progress")

@@ -15,7 +15,7 @@ from annotator.review.deciding import is_party, newest, someone_else
 from annotator.review.matters import Key, Matter
 from annotator.review.queues import ReviewQueue
 from index.errors import RecordError
-from index.reviewing import Decision, decisions_of, pixel_sizes_of, standing_labels
+from index.reviewing import Decision, decisions_of, last_said, pixel_sizes_of, standing_labels
 
 if TYPE_CHECKING:
     from annotator.desk import Desk
@@ -85,7 +85,7 @@ def matter_document(
     atlas = desk.atlas
     ids = [each for each in key if each is not None]
     cells = atlas.cells_by_id(ids)
-    standing = standing_labels(atlas, ids)
+    standing = {cell: last_said(said) for cell, said in standing_labels(atlas, ids).items()}
     present = atlas.present_of(ids)
     every = [label for each in ids for label in standing.get(each, [])]
     letters = _letters(key, every, desk.config.secret)

@@ -12,7 +12,7 @@ from annotator.language import mark
 from annotator.review.matters import Material, Matter, Told
 from annotator.review.pictures import CentredDetails, Details
 from index.records import CellFilter
-from index.reviewing import standing_labels
+from index.reviewing import last_said, standing_labels
 
 if TYPE_CHECKING:
     from index.records import Label
@@ -130,10 +130,10 @@ def duplicates(material: Material, told: Told) -> Iterator[Matter]:
 
 
 def _disputed(material: Material) -> Iterator[tuple[int, list[Label]]]:
-    """Each disputed cell with the labels that stand on it."""
+    """Each disputed cell with the labels that stand against each other on it."""
     disputed = material.atlas.disputed()
     standing = standing_labels(material.atlas, disputed)
-    yield from ((cell_id, standing.get(cell_id, [])) for cell_id in disputed)
+    yield from ((cell_id, last_said(standing.get(cell_id, []))) for cell_id in disputed)
 
 
 def _same_pixels(

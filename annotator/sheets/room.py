@@ -13,9 +13,8 @@ from annotator.adapting.telling import resting
 from annotator.checks import vigilance
 from annotator.documents import named
 from annotator.explore.selections import origin_words
-from annotator.offering import check_may_label, conditions
+from annotator.offering import check_may_label, conditions, shown_among
 from annotator.pictures import picture_names
-from annotator.policy import is_shown
 from annotator.sheets.making import COLD, Maker, Settings
 from annotator.sheets.plan import LOW_CATCH_RATE, Aim, catching
 from annotator.sheets.work import Sheets
@@ -28,7 +27,7 @@ from index.exploring import selection
 from index.records import CellFilter, NewLabel
 from index.reviewing import skipped_cells
 from index.sheet_records import FAILED, MOVED, Accepted, Sheet
-from index.work import answered_by, waiting, waiting_among
+from index.work import waiting, waiting_among
 
 if TYPE_CHECKING:
     from annotator.desk import Desk
@@ -61,11 +60,7 @@ class SheetRoom:
             return waiting(whole, person.name, limit, alone=not person.account)
 
         def proposable(cell_ids: Sequence[int]) -> list[int]:
-            if desk.policy.show == "always":
-                return list(cell_ids)
-            answered = answered_by(whole, person.name, cell_ids)
-            shown = desk.policy
-            return [c for c in cell_ids if is_shown(shown, person.name, c, c in answered)]
+            return shown_among(desk, person.name, cell_ids)
 
         settings = Settings(
             aim=Aim(desk.config.target),
@@ -273,7 +268,8 @@ class SheetRoom:
 
     def _singles(self, person: Person, cell_ids: Sequence[int]) -> list[Document]:
         """Cells to name alone, with what the reader has done to them: flagged or skipped."""
-        cells = self._desk.whole.cells_by_id(cell_ids)
+        seen = self._desk.sights.of(person, self._desk.policy).atlas
+        cells = seen.cells_by_id(cell_ids)
         skipped = set(skipped_cells(self._desk.whole, person.name))
         return [
             {**each, "flagged": cells[each["id"]].flagged, "skipped": each["id"] in skipped}

@@ -28,13 +28,15 @@ def command(
     hash of its pixels, by its picture, its file or its number; what is not found is listed.
     Taking a source twice adds nothing.
     """
+    from annotator.config import default_author
     from annotator.exchange.running import read_labels
     from index import Atlas
+    from index.auditing import take_in
 
     with Atlas.open(atlas) as opened:
         report = read_labels(opened, source, form=form, author=author)
         if report.labels and not dry_run:
-            opened.add_labels(report.labels)
+            take_in(opened, report.labels, default_author(), source.name)
     if as_json:
         passed = [
             {"line": line, "row": what, "reason": why} for line, what, why in report.passed_over

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from annotator.policy import Policy, is_shown, write_policy
 from index.cluster_steps import Change, Move, take_step, undo_step
 from index.clustering import (
     ClusterError,
@@ -183,3 +184,20 @@ def test_spread_labels_are_candidates_and_open_as_a_sheet(browser, app, opened) 
     browser.label(page["cells"][0]["id"], "neutrophil")
     assert browser.get(f"{API}/spread").json["found"]["stale"]
     assert browser.get(f"{API}/spread/neutrophil?least=0.3").json["total"] == 2
+
+
+def test_what_spreading_says_is_a_proposal_that_a_policy_keeps_back(browser, app) -> None:
+    whole = app.extensions["desk"].whole
+    browser.post(f"{API}/spread", {"dataset": "new"}, 202)
+    app.extensions["exploring"].jobs.wait()
+    path = f"{API}/spread/neutrophil"
+    for show in ("never", "after_own"):
+        write_policy(whole, Policy(show=show), "olga")
+        for error in (browser.get(path, 400), browser.post(f"{path}/sheet", {"least": 0}, 400)):
+            assert "is not shown" in error.json["error"]["message"]
+    policy = Policy(show="random", random_share=0.5)
+    write_policy(whole, policy, "olga")
+    seen = {cell["id"] for cell in browser.get(path).json["cells"]}
+    write_policy(whole, Policy(), "olga")
+    every = {cell["id"] for cell in browser.get(path).json["cells"]}
+    assert seen == {cell for cell in every if is_shown(policy, "ann", cell, False)} < every

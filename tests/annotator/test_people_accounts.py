@@ -77,6 +77,37 @@ def test_a_bad_name_or_password_is_refused(team, member, fields, words) -> None:
     assert team.extensions["desk"].whole.users()[-1].name == "rita"
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"again": "another"}, "Las dos contraseñas son distintas."),
+        ({"password": "short", "again": "short"}, "La contraseña tiene 5 letras"),
+        ({"name": " "}, "Elija el nombre que llevarán sus etiquetas."),
+        ({"name": "RITA"}, "ya está en uso."),
+    ],
+)
+def test_what_is_wrong_at_the_door_is_said_in_the_readers_language(
+    team, member, fields, words
+) -> None:
+    member(team, "rita")
+    guest = member(team)
+    guest.client.environ_base["HTTP_ACCEPT_LANGUAGE"] = "es"
+    answer = guest.form("/login", name="rita", password="wrong")
+    assert "El nombre y la contraseña no se corresponden" in answer.text
+    assert "belong together" not in answer.text
+    given = {"name": "otto", "password": GOOD, "again": GOOD, **fields}
+    assert words in guest.form(invitation(team), **given).text
+
+
+@pytest.mark.parametrize("name", ["Ñandú", "ñandú", "ÑANDÚ", "STRASSE"])
+def test_names_in_any_script_that_differ_in_case_alone_are_one(team, member, name) -> None:
+    member(team, "Ñandú")
+    member(team, "Straße")
+    answer = member(team).form(invitation(team), name=name, password=GOOD, again=GOOD)
+    assert answer.status_code == 400
+    assert "is taken" in answer.text
+
+
 def test_an_invitation_counts_once_and_not_for_ever(team, member, monkeypatch) -> None:
     whole = team.extensions["desk"].whole
     path = invitation(team)
@@ -88,6 +119,29 @@ def test_an_invitation_counts_once_and_not_for_ever(team, member, monkeypatch) -
     accounts.join(whole, secret, "otto", "", GOOD)
     with pytest.raises(Exception, match="unknown, used up or out of date"):
         accounts.join(whole, secret, "anna", "", GOOD)
+
+
+def test_who_may_invite_no_more_does_not_come_back_by_an_old_invitation(team, member) -> None:
+    olga, oscar = member(team, "olga", "owner"), member(team, "oscar", "owner")
+    path = oscar.send("POST", "/people/invitations", {"role": "owner"}, 201)["path"]
+    hers = olga.send("POST", "/people/invitations", {"role": "reader"}, 201)["path"]
+    olga.send("PUT", "/people/oscar/role", {"role": "reader"})
+    given = {"name": "oscar again", "password": GOOD, "again": GOOD}
+    assert member(team).form(path, **given).status_code == 410
+    assert member(team).form(hers, **given).status_code == 303
+
+
+def test_a_closed_account_gets_no_link_to_a_new_password(team, member) -> None:
+    olga = member(team, "olga", "owner")
+    member(team, "rita")
+    path = olga.send("POST", "/people/invitations", {"name": "rita"}, 201)["path"]
+    olga.send("PUT", "/people/rita/role", {"role": "closed"})
+    assert member(team).form(path, password=GOOD, again=GOOD).status_code == 410
+    error = olga.send("POST", "/people/invitations", {"name": "rita"}, 409)["error"]
+    assert error["message"] == "the account 'rita' is closed"
+    olga.send("PUT", "/people/rita/role", {"role": "reader"})
+    path = olga.send("POST", "/people/invitations", {"name": "rita"}, 201)["path"]
+    assert member(team).form(path, password=GOOD, again=GOOD).status_code == 303
 
 
 def test_signing_out_ends_the_session_on_the_server(team, member) -> None:

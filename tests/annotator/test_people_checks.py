@@ -10,8 +10,16 @@ from annotator.checks import Checks, has_stopped_reading, judge, vigilance
 from annotator.policy import Policy, is_shown, write_policy
 from annotator.team import choose_gold
 from annotator.viewer import Person, seen_by
-from index import CellFilter
-from index.checks import gold_answers, note_outcome, outcomes
+from index import CellFilter, NewLabel
+from index.checks import (
+    RUNNER_UP,
+    count_action,
+    gold_answers,
+    note_outcome,
+    outcomes,
+    plant,
+    set_gold,
+)
 from index.facts import all_facts, facts_of
 
 
@@ -48,6 +56,11 @@ def answer_all(browser, choose, most: int = 40) -> list[dict]:
         assert answer.status_code in (200, 201), answer.text
         found.append({**answer.json, "status": answer.status_code, "asked": cell})
     return found
+
+
+def count_actions(atlas) -> None:
+    with atlas.database.write() as connection:
+        count_action(connection, "ann")
 
 
 def accept(cell: dict) -> str:
@@ -185,11 +198,47 @@ def test_known_answers_come_mixed_in_and_never_become_labels(app, golden, browse
     assert len({each["asked"]["id"] for each in met}) == len(met)
 
 
+def test_known_answers_are_first_of_the_data_set_that_is_read(app, browse_as) -> None:
+    desk = desk_of(app)
+    home = desk.whole.cell_ids(CellFilter(datasets=("new",)))[:4].tolist()
+    desk.whole.add_labels([NewLabel(cell, "basophil", "old", "imported") for cell in home])
+    golden = dict.fromkeys([*home, 1, 2, 3, 4], "basophil")
+    set_gold(desk.whole, golden, "olga")
+    asked = [each["asked"]["id"] for each in answer_all(browse_as(app.test_client()), truth, 60)]
+    met = [cell for cell in asked if cell in golden]
+    assert len(met) > 2
+    assert set(met[:4]) <= set(home)
+
+
+def test_nothing_is_planted_behind_the_last_cell(app, golden, browse_as) -> None:
+    browser = browse_as(app.test_client())
+    write_policy(desk_of(app).whole, Policy(planted=0.0), "olga")
+    answer_all(browser, truth)
+    write_policy(desk_of(app).whole, Policy(planted=0.5), "olga")
+    for _ in range(9):
+        assert browser.next() is None
+        count_actions(desk_of(app).whole)
+
+
+def test_a_planted_class_that_is_proposed_by_now_is_no_check(calm, browse_as) -> None:
+    browser = browse_as(calm.test_client())
+    whole, cell = desk_of(calm).whole, browser.next()
+    proposed = cell["proposal"]["class"]["code"]
+    plant(whole, "ann", cell["id"], RUNNER_UP, proposed, None)
+    assert browser.next()["id"] == cell["id"]
+    sent = {"class": proposed, "proposal": cell["proposal"]["token"]}
+    answer = browser.post(f"/api/v1/cells/{cell['id']}/label", sent, 201).json
+    assert "check" not in answer
+    assert whole.history(cell["id"])[-1].class_code == proposed
+    assert vigilance(whole, "ann").planted == 0
+
+
 def test_a_label_on_a_known_answer_by_another_way_is_no_label(app, golden, browse_as) -> None:
     browser = browse_as(app.test_client())
     cell = min(golden)
     answer = browser.post(f"/api/v1/cells/{cell}/label", {"class": "basophil"})
     assert answer.json["done"]["kind"] == "check"
+    assert answer.json["now"] == {"present": None, "disputed": False}
     assert len(desk_of(app).whole.history(cell)) == 1
     assert vigilance(desk_of(app).whole, "ann").planted == 0
 
@@ -303,7 +352,15 @@ def test_a_hidden_proposal_plants_nothing_but_known_answers(app, golden, browse_
 
 
 @pytest.mark.parametrize(
-    "sent", [{"show": "sometimes"}, {"planted": 0.9}, {"random_share": -1}, {"planted": "x"}]
+    "sent",
+    [
+        {"show": "sometimes"},
+        {"planted": 0.9},
+        {"random_share": -1},
+        {"planted": "x"},
+        {"strict": "true"},
+        {"strict": None},
+    ],
 )
 def test_a_policy_outside_what_is_allowed_is_refused(calm, browse_as, sent) -> None:
     browser = browse_as(calm.test_client())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 
 import pytest
@@ -98,6 +97,81 @@ def test_the_author_filter_and_the_search_do_not_tell_either(team, member) -> No
         assert anna.get(f"/cells?{query}")["cells"] == []
     assert len(anna.get("/cells?state=unlabelled&dataset=new")["cells"]) == len(new_cells(team))
     assert [c["id"] for c in otto.get("/cells?author=otto")["cells"]] == new_cells(team)[:1]
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["assigned", "pool"])
+def test_what_the_other_takes_a_cluster_for_is_not_to_be_seen(team, member, shared) -> None:
+    anna, otto, vera = member(team, "anna"), member(team, "otto"), member(team, "vera", "reviewer")
+    if shared:
+        share(team)
+    path, made = "/explore/clusters", {"dataset": "new", "method": "centres", "size": 3}
+
+    def make(one) -> dict:
+        one.send("POST", path, made, 202)
+        team.extensions["exploring"].jobs.wait()
+        return one.get(path)
+
+    theirs = make(otto)
+    cluster = theirs["clusters"][0]["id"]
+    otto.send("PUT", f"{path}/{cluster}", {"name": "sure ones", "class": MARKED})
+    assert anna.get(path)["runs"] == []
+    for told in (f"{path}/{cluster}", f"{path}/{cluster}/candidates"):
+        assert anna.get(told, 404)["error"]["type"] == "unknown_cluster"
+    anna.send("PUT", f"{path}/{cluster}", {"name": "mine"}, 404)
+    anna.send("POST", f"/explore/clusterings/{theirs['run']['id']}/undo", {}, 404)
+    assert [run["author"] for run in make(anna)["runs"]] == ["anna"]
+    assert "sure ones" not in everything_of(anna)
+    assert otto.get(f"{path}/{cluster}")["name"] == "sure ones"
+    assert vera.get(f"{path}/{cluster}")["class"]["code"] == MARKED
+    write_policy(desk_of(team).whole, Policy(strict=False), "olga")
+    status = 404 if shared else 200
+    anna.get(f"{path}/{cluster}", status)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["assigned", "pool"])
+def test_a_flag_on_a_hidden_cell_is_seen_by_who_set_it(team, member, shared) -> None:
+    anna, otto, vera = member(team, "anna"), member(team, "otto"), member(team, "vera", "reviewer")
+    if shared:
+        share(team)
+    cell, other = new_cells(team)[:2]
+    for one, flagged in ((otto, cell), (anna, other)):
+        one.send("POST", f"/cells/{flagged}/flag", {"flagged": True, "note": "odd"})
+    for each in (cell, other):
+        otto.label(each, MARKED)
+
+    def flags(one) -> tuple[list[int], list[int], int, list[int]]:
+        """The flagged cells by list, by document and by search, and their number."""
+        return (
+            [each["id"] for each in one.get("/cells?state=flagged")["cells"]],
+            [each for each in (other, cell) if one.get(f"/cells/{each}")["flagged"]],
+            one.get("/overview")["flagged"],
+            [each["id"] for each in one.get("/explore/search?state=flagged")["cells"]],
+        )
+
+    assert flags(anna) == ([other], [other], 1, [other])
+    for one in (otto, vera):
+        assert flags(one) == ([other, cell], [other, cell], 2, [other, cell])
+    anna.label(cell, "platelet")
+    assert flags(anna) == flags(otto)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["assigned", "pool"])
+def test_the_figures_of_progress_do_not_move_by_the_others_labels(team, member, shared) -> None:
+    anna, otto, vera = member(team, "anna"), member(team, "otto"), member(team, "vera", "reviewer")
+    if shared:
+        share(team)
+    before, page = anna.get("/progress?dataset=new"), anna.client.get("/progress?dataset=new").text
+    otto.send("PUT", "/queue", {"order": "random", "dataset": "new"})
+    for _ in range(5):
+        otto.label(otto.get("/next")["cell"]["id"], MARKED, seconds=3.0)
+    assert anna.get("/progress?dataset=new") == before
+    assert anna.client.get("/progress?dataset=new").text == page
+    assert before["figures"]["sureness"]["left"] == len(new_cells(team))
+    seen = vera.get("/progress?dataset=new")["figures"]
+    assert seen["sureness"]["left"] == len(new_cells(team)) - 5
+    assert seen["random"]["cells"] == 5
+    otto_sees = otto.get("/progress?dataset=new")["figures"]
+    assert otto_sees["random"]["cells"] == 5
 
 
 def test_a_program_with_a_token_sees_no_more_than_its_reader(team, member) -> None:
@@ -208,6 +282,17 @@ def test_nothing_left_to_assign_is_said(team, member) -> None:
     assert len(desk_of(team).whole.events()) == 3  # two sign-ins and one assignment: none of it
 
 
+@pytest.mark.parametrize("overlap", [130, -1, "nan", "x", [7]])
+def test_an_overlap_is_refused_as_it_was_given(team, member, overlap) -> None:
+    olga = member(team, "olga", "owner")
+    member(team, "anna")
+    sent = {"dataset": "new", "readers": ["anna", "olga"], "overlap": overlap}
+    error = olga.send("POST", "/people/assignments", sent, 400)["error"]
+    assert error["message"] == (
+        f"overlap is {str(overlap)!r}, allowed is a percentage from 0 to 100"
+    )
+
+
 def test_an_owner_sees_how_far_the_work_has_come(team, member) -> None:
     anna, otto, olga = member(team, "anna"), member(team, "otto"), member(team, "olga", "owner")
     share(team, overlap=0.5)
@@ -252,30 +337,3 @@ def test_labels_through_a_view_reach_the_whole(team, member) -> None:
         assert len(desk.atlas.history(cell)) == 2
     assert desk.whole.disputed() == [cell]
     assert anna.get(f"/cells/{cell}")["disputed"] is True
-
-
-def test_the_audit_log_tells_everything_in_order(team, member) -> None:
-    olga = member(team, "olga", "owner")
-    anna = member(team, "anna")
-    share(team, overlap=0, readers=("anna",))
-    cell = anna.get("/next")["cell"]
-    anna.label(cell["id"], "platelet", proposal=cell["proposal"]["token"], seconds=2.5)
-    anna.send("POST", "/undo")
-    olga.send("PUT", "/people/policy", {"show": "never"})
-    olga.send("PUT", "/people/anna/role", {"role": "reviewer"})
-    lines = [json.loads(line) for line in olga.get("/people/audit.jsonl").splitlines()]
-    ours = [each for each in lines if each["action"] not in ("label",) or each["author"] == "anna"]
-    kinds = [each["action"] for each in ours]
-    assert kinds == ["sign in", "sign in", "assign", "label", "undo", "policy", "role"]
-    label = ours[3]
-    assert label["cell"] == cell["id"]
-    assert label["detail"]["seconds"] == 2.5
-    assert label["detail"]["shown"] == "with_proposal"
-    assert lines == sorted(lines, key=lambda each: each["time"])
-    rows = olga.get("/people/audit.csv").splitlines()
-    assert rows[0] == "time,author,action,cell,detail"
-    assert len(rows) == 1 + len(lines)
-    connection = desk_of(team).whole.database.connect()
-    with pytest.raises(Exception, match="append-only"):
-        connection.execute("DELETE FROM events")
-    connection.close()

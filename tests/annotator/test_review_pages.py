@@ -49,6 +49,21 @@ def test_disagreements_most_classes_first_and_no_reader_is_named(in_dispute) -> 
         assert not re.search(r"\b(ada|bob|cyd)\b", text)
 
 
+def test_a_second_thought_takes_the_place_of_the_first(in_dispute) -> None:
+    """What a reader says no more is none of the classes at issue; the decision keeps it all."""
+    second = [NewLabel(25, "monocyte", "ada", "single"), NewLabel(25, "blast", "bob", "single")]
+    in_dispute.atlas.add_labels(second)
+    matters = in_dispute.get("/api/v1/review/disagreements").json["matters"]
+    why = {matter["name"]: matter["why"] for matter in matters}
+    assert why["25"] == "2 readers gave it 2 classes"
+    told = in_dispute.get("/api/v1/review/disagreements/25").json
+    said = {each["reader"]: each["class"]["code"] for each in told["sides"][0]["said"]}
+    assert len(told["sides"][0]["said"]) == 2
+    assert set(said.values()) == {each["code"] for each in told["options"]} == {"monocyte", "blast"}
+    done = in_dispute.post("/api/v1/review/disagreements/25", {"class": "monocyte"}, 201).json
+    assert len(done["former"]) == 4
+
+
 def test_a_decision_names_the_readers_and_keeps_their_labels(in_dispute) -> None:
     before = in_dispute.atlas.history(25)
     version = in_dispute.get("/api/v1/review/disagreements/25").json["version"]
