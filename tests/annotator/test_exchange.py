@@ -184,7 +184,7 @@ def test_an_upload_looks_at_no_picture_but_those_that_came_with_it(browser, open
     assert found["reasons"][0]["reason"] == "its picture cannot be read"
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as archive:
-        archive.write(picture, f"monocyte/{picture.name}")
+        archive.write(picture, f"labels/monocyte/{picture.name}")
     found = send(browser, held.getvalue(), "yes", "labels.zip").json
     assert [each["cell"] for each in found["sample"]] == [cell.id]
 
