@@ -131,8 +131,7 @@ class Reader:
         """Put the cell behind all others of the queue, in this run and the next."""
         self._atlas.cell(cell_id)
         with self._lock:
-            pass_over(self._atlas, self.author, cell_id)
-            skip(self._atlas, self.author, cell_id)
+            pass_over(self._atlas, self.author, cell_id, behind=True)
             self.queue.skip(cell_id)
             return self._did(Action("skip", cell_id))
 

@@ -44,6 +44,7 @@ SAID = {
 DONE = {
     "add class": mark("added a class"),
     "assign": mark("shared out work"),
+    "declare classes": mark("declared which classes occur"),
     "end assignment": mark("ended an assignment"),
     "failed sign in": mark("failed to sign in"),
     "flag": mark("flagged cell"),

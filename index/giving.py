@@ -16,6 +16,7 @@ from index.labelling import standing, votes_of
 from index.part import Part
 from index.people_tables import assigned, leases
 from index.records import NewLabel
+from index.reviewing import put_behind
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,14 @@ def _newer(connection: Connection, label: NewLabel, facts: LabelFacts) -> tuple[
     return tuple(vote.id for vote in standing(votes) if vote.id > facts.cell_version)
 
 
-def pass_over(atlas: Part, reader: str, cell_id: int) -> None:
-    """The reader puts a cell aside without an answer: a check on it is void, its lease ends."""
+def pass_over(atlas: Part, reader: str, cell_id: int, *, behind: bool = False) -> None:
+    """The reader puts a cell aside without an answer: a check on it is void, its lease ends.
+
+    behind: it comes after all others from now on, as by ``reviewing.skip``.
+    """
     with atlas.database.write() as connection:
+        if behind:
+            put_behind(connection, reader, cell_id)
         found = checks.open_check(connection, reader, cell_id)
         if found is not None:
             checks.answer(connection, found, None, None)

@@ -51,13 +51,13 @@ def declared_document(desk: Desk, dataset: str) -> Document:
     return {"declared": list(codes), "declared_words": words}
 
 
-def declare(desk: Desk, dataset: str, classes: Sequence[str]) -> None:
-    """Keep that only ``classes`` occur in ``dataset`` (none given: any), and work its answers out
-    anew. Raises UnknownDatasetError, UnknownClassError, AnswerError."""
+def declare(desk: Desk, dataset: str, classes: Sequence[str], author: str) -> None:
+    """Keep that ``author`` says that only ``classes`` occur in ``dataset`` (none given: any), and
+    work its answers out anew. Raises UnknownDatasetError, UnknownClassError, AnswerError."""
     from retrieval.laboratory import declare_classes
     from retrieval.laboratory.declared import EVERY
 
-    declare_classes(desk.whole, dataset, list(classes) or [EVERY])
+    declare_classes(desk.whole, dataset, list(classes) or [EVERY], author)
     desk.adapting.anew(dataset)
 
 

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from annotator.adapting.telling import all_documents, dataset_document
 from annotator.adapting.trusting import declare, trust_document
-from annotator.api import body, desk
+from annotator.api import author, body, desk
 from annotator.fields import optional_text
 from annotator.problems import BadRequestError
 
@@ -51,5 +51,5 @@ def classes() -> Response:
             'send a list such as ["neutrophil", "lymphocyte"], or [] for any class',
         )
     desk().check_dataset(name)
-    declare(desk(), name, codes)
+    declare(desk(), name, codes, author())
     return jsonify(**dataset_document(desk(), name), trust=trust_document(desk(), name))

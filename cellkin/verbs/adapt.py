@@ -54,6 +54,7 @@ def command(
     --classes declares which classes can occur in the data set; no other is answered there from then
     on, by any command or in the annotator, unless somebody labels a cell as one.
     """
+    from annotator.config import default_author
     from index import Atlas
     from retrieval.laboratory import (
         Gathered,
@@ -74,7 +75,7 @@ def command(
     with Atlas.open(atlas) as opened:
         model = atlas_model(opened)
         if names is not None:
-            declare_classes(opened, dataset, names)
+            declare_classes(opened, dataset, names, default_author())
         report = asked = gathered = None
         if ask is not None or names is not None:
             gathered = Gathered.load(opened, model.id, model.metadata, dataset)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from index import Atlas, CellFilter
 from index.adaptations import label_counts
+from index.auditing import put_audited
 from retrieval.answers.limits import reference_limits, require_dataset
 
 EVERY = "all"
@@ -16,19 +17,20 @@ def document_name(dataset: str) -> str:
     return f"classes/{dataset}"
 
 
-def declare_classes(atlas: Atlas, dataset: str, names: Sequence[str]) -> tuple[str, ...]:
+def declare_classes(
+    atlas: Atlas, dataset: str, names: Sequence[str], author: str
+) -> tuple[str, ...]:
     """Keep that only classes ``names`` occur in ``dataset``; returns their codes, () for every one.
+    The audit log says that ``author`` declared it, and what was declared before.
 
     names: any that the taxonomy knows, or EVERY alone, which takes back what was declared.
     Raises UnknownDatasetError, UnknownClassError, AnswerError for a class without a labelled cell.
     """
     require_dataset(atlas, dataset)
-    if tuple(names) == (EVERY,):
-        atlas.delete_document(document_name(dataset))
-        return ()
-    limits = reference_limits(atlas, classes=names)
+    limits = None if tuple(names) == (EVERY,) else reference_limits(atlas, classes=names)
     codes = () if limits is None else limits.classes
-    atlas.put_document(document_name(dataset), {"classes": list(codes)})
+    kept = {"dataset": dataset, "classes": list(codes)}
+    put_audited(atlas, document_name(dataset), kept, author, "declare classes")
     return codes
 
 

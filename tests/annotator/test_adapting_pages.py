@@ -11,6 +11,7 @@ import pytest
 
 from annotator.adapting.trusting import chosen
 from index.adaptations import adaptations_of
+from index.auditing import changes
 from index.facts import facts_of
 from retrieval.laboratory.trusting import trust_dataset
 
@@ -226,6 +227,11 @@ def test_classes_declared_are_the_only_answers_and_take_effect_at_once(
     assert not re.search(r'value="monocyte"\s+checked', html)
     told = browser.post(path, {"dataset": "new", "classes": []}, method="PUT").json["trust"]
     assert (told["declared"], told["declared_words"]) == ([], "Any class may be answered there.")
+    said = [each for each in changes(desk.whole) if each.action == "declare classes"]
+    assert [(each.author, each.detail["to"]["classes"]) for each in said] == [
+        ("ann", ["neutrophil", "lymphocyte"]), ("ann", [])
+    ]  # fmt: skip
+    assert said[1].detail["from"] == said[0].detail["to"]
     for sent, status in (
         ({"dataset": "new", "classes": ["no such class"]}, 422),
         ({"dataset": "new", "classes": ["basophil"]}, 400),  # none of it is labelled
