@@ -214,6 +214,12 @@ def test_picture_out_of_reach(reported, tmp_path: Path, cells: Path) -> None:
     assert count(tmp_path / "new") == 2
 
 
+def test_link_to_itself(reported, tmp_path: Path, cells: Path) -> None:
+    (cells / "bad.png").symlink_to(cells / "bad.png")
+    reported("link-to-itself", "import", tmp_path / "new", cells)
+    assert count(tmp_path / "new") == 2
+
+
 def test_named_pipe(reported, tmp_path: Path, cells: Path) -> None:
     os.mkfifo(cells / "bad.png")
     reported("named-pipe", "import", tmp_path / "new", cells)
