@@ -116,3 +116,25 @@ def test_classes_declared_are_the_only_answers(
         )
         assert result.status == 0, result.stderr
         assert {row["class"] for row in table(out)} <= {"lymphocyte", "eosinophil"}
+
+
+def test_the_first_pass_knows_how_many_pictures_are_left(
+    run_cellkin: Callable,
+    made: Path,
+    abroad: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from retrieval.laboratory import classifying
+
+    totals: list[int] = []
+    find = classifying.find_source
+
+    def seen(*given: object, total: int, **how: object) -> object:
+        totals.append(total)
+        return find(*given, total=total, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(classifying, "find_source", seen)
+    result = run_cellkin("classify", made, abroad, "--out", tmp_path / "p.csv")
+    assert result.status == 0, result.stderr
+    assert totals == [len(list(abroad.glob("*.png")))]
