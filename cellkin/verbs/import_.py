@@ -108,6 +108,9 @@ def show(report: ImportReport, atlas: str) -> None:
     if report.unknown_subclasses:
         click.echo("subclasses not known within their class, the class was taken:")
         _names(report.unknown_subclasses)
+    if report.unknown_splits:
+        click.echo("splits not known, these cells came in without one; train, val and test are:")
+        _names(report.unknown_splits)
 
 
 def _some(lines: list[str]) -> None:
