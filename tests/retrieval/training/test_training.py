@@ -227,3 +227,16 @@ def test_a_run_in_an_atlas_adds_a_model_and_keeps_the_old(labelled_atlas: Path) 
 def test_an_atlas_without_labels_is_refused(atlas: Atlas) -> None:
     with pytest.raises(TrainingError, match="training needs two classes"):
         train_atlas(atlas, TrainingOptions(**SMALL))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../run", "/no/such/place", "a/b", ".hidden", "a\\b", "a\n"]
+)
+def test_a_run_has_a_folder_of_its_own(painted_atlas: Path, name: str) -> None:
+    """What lies in the folder of a run is removed when it begins: it must not be another's."""
+    other = painted_atlas / "training" / "other"
+    other.mkdir(parents=True)
+    with Atlas.open(painted_atlas) as atlas, pytest.raises(TrainingError, match="name is"):
+        train_atlas(atlas, TrainingOptions(**SMALL), name=name)  # type: ignore[arg-type]
+    assert other.is_dir()
+    assert (painted_atlas / "atlas.sqlite").is_file()
