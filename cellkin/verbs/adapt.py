@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellkin.options import atlas_argument, json_option, print_json
+from cellkin.options import GivenPath, atlas_argument, json_option, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False),
+    type=GivenPath(dir_okay=False),
     metavar="CSV",
     help="write these cells to a table whose empty column class is to be filled in",
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellkin.options import atlas_argument, json_option, print_json, setting_option
+from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
 
 if TYPE_CHECKING:
     from retrieval.answers.classify import ClassifyReport
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @atlas_argument
-@click.argument("source", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="CSV file to write")
+@click.argument("source", type=GivenPath(path_type=Path))
+@click.option("--out", required=True, type=GivenPath(path_type=Path), help="CSV file to write")
 @click.option(
     "--dataset",
     metavar="NAME",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellkin.options import atlas_argument, json_option, print_json, setting_option
+from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
 
 if TYPE_CHECKING:
     from index import Taxonomy
@@ -19,8 +19,8 @@ NAMED = 5  # files named of each kind; --json names all
 
 @click.command()
 @atlas_argument
-@click.argument("source", type=click.Path())
-@click.option("--labels", metavar="CSV", type=click.Path(),
+@click.argument("source", type=GivenPath())
+@click.option("--labels", metavar="CSV", type=GivenPath(),
               help="a table of labels for the pictures in SOURCE")  # fmt: skip
 @click.option("--dataset", metavar="NAME", help="name of the data set  [default: the folder's]")
 @click.option("--reader", metavar="NAME", help="how SOURCE is laid out  [default: found out]")
