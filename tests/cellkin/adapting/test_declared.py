@@ -53,7 +53,10 @@ def test_classes_declared_for_a_data_set_hold_until_taken_back(
             classes=("lymphocyte", "eosinophil", "basophil")
         )
     again = run_cellkin("adapt", made, "--dataset", "fresh")
-    assert "only these classes can occur in fresh: lymphocyte, eosinophil" in again.stdout
+    assert (
+        "only these classes can occur in fresh: lymphocyte, eosinophil; "
+        "and, as cells there are labelled so, basophil\n"
+    ) in again.stdout
     taken_back = run_cellkin(*declare, "all")
     assert "only these classes" not in taken_back.stdout
     assert run_cellkin(*asked).status == 0
