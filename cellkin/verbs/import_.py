@@ -102,7 +102,8 @@ def show(report: ImportReport, atlas: str) -> None:
         click.echo(f"class names not in the taxonomy, {cells:,} cells came in unlabelled:")
         _names(report.unknown_classes)
         click.echo(
-            f"  add one with 'cellkin taxonomy {atlas} --add CODE --parent CLASS --alias NAME', "
+            "  a class that 'cellkin taxonomy' lists: write it in the table by a name given there; "
+            f"another: 'cellkin taxonomy {atlas} --add CODE --parent CLASS --alias NAME'; "
             "then import again"
         )
     if report.unknown_subclasses:
