@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -37,6 +38,9 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # what a full disk says
+
+
 class VerbGroup(click.Group):
     """A click group that imports a verb's module when the verb is called."""
 
@@ -54,15 +58,33 @@ class VerbGroup(click.Group):
         # click ends with status 1 when the reader of a pipe leaves, as `| head` does: no failure.
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # None where it was closed before the start
+                sys.stdout.flush()
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             return 0
         return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Whether ``error`` is of standard output: that cannot be written now either."""
+    if error.filename is not None or error.errno not in FULL or sys.stdout is None:
+        return False
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _drop_output() -> None:
+    """Let what is still to be written to standard output go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.command(
@@ -105,6 +127,13 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         fail("stopped; what was finished is kept, run the same command again to go on", 130)
     except Exception as error:
+        if isinstance(error, OSError) and _is_of_output(error):
+            _drop_output()
+            fail(
+                f"standard output cannot be written: {error.strerror}; send it to a place with "
+                "room, what the command keeps elsewhere is there",
+                1,
+            )
         if os.environ.get("CELLKIN_DEBUG"):
             raise
         fail(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -50,7 +51,17 @@ def setting_option(
     )
 
 
-atlas_argument = click.argument("atlas", type=click.Path())
+class GivenPath(click.Path):
+    """A path that is not empty: an empty one, as of a variable not set, is the folder one is in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path ``value``; a wrong use of the command line where it is empty."""
+        if not os.fspath(value):
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+atlas_argument = click.argument("atlas", type=GivenPath())
 
 json_option = click.option("--json", "as_json", is_flag=True, help="print JSON for a program")
 

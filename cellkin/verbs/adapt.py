@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellkin.options import atlas_argument, json_option, print_json
+from cellkin.options import GivenPath, atlas_argument, json_option, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False),
+    type=GivenPath(dir_okay=False),
     metavar="CSV",
     help="write these cells to a table whose empty column class is to be filled in",
 )
@@ -62,6 +62,7 @@ def command(
         cells_to_label,
         declare_classes,
         declared_classes,
+        labelled_besides,
     )
     from retrieval.model import atlas_model
 
@@ -82,11 +83,13 @@ def command(
         if gathered is None or len(gathered.own.rows):
             report = adapt_dataset(opened, model.id, model.metadata, dataset, gathered)
         declared = declared_classes(opened, dataset)
+        besides = labelled_besides(opened, dataset)
         if ask is not None and gathered is not None:
             asked = cells_to_label(opened, gathered, ask)
     if as_json:
         found: dict[str, Any] = report.as_dict() if report is not None else {"dataset": dataset}
         found["declared"] = list(declared)
+        found["labelled_besides"] = list(besides)
         if asked is not None:
             found["next"] = [each.as_dict() for each in asked]
         print_json(found)
@@ -95,7 +98,10 @@ def command(
     else:
         click.echo(f"no label of data set {dataset} yet: nothing to adapt to", err=True)
     if declared and not as_json:
-        click.echo(f"only these classes can occur in {dataset}: {', '.join(declared)}")
+        line = f"only these classes can occur in {dataset}: {', '.join(declared)}"
+        if besides:
+            line += f"; and, as cells there are labelled so, {', '.join(besides)}"
+        click.echo(line)
     if asked is not None:
         _ask(asked, dataset, out, quiet=as_json)
 

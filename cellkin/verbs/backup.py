@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from cellkin.options import atlas_argument
+from cellkin.options import GivenPath, atlas_argument
 
 
 @click.command()
 @atlas_argument
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("target", type=GivenPath(path_type=Path))
 def command(atlas: str, target: Path) -> None:
     """Copy ATLAS to TARGET, whole and consistent, also while others write to it.
 

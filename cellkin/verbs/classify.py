@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellkin.options import atlas_argument, json_option, print_json, setting_option
+from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
 
 if TYPE_CHECKING:
     from retrieval.answers.classify import ClassifyReport
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @atlas_argument
-@click.argument("source", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="CSV file to write")
+@click.argument("source", type=GivenPath(path_type=Path))
+@click.option("--out", required=True, type=GivenPath(path_type=Path), help="CSV file to write")
 @click.option(
     "--dataset",
     metavar="NAME",
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 @click.option(
     "--classes",
     metavar="A,B,…",
-    default="",
     help="classes that can occur, by any name of theirs; others are never answered",
 )
 @setting_option("level")
@@ -59,7 +58,7 @@ def command(
     out: Path,
     dataset: str | None,
     alone: bool,
-    classes: str,
+    classes: str | None,
     level: str,
     k: int,
     voter: str,
@@ -85,7 +84,9 @@ def command(
     from index import Atlas
     from retrieval.answers.classify import classify, reference_limits
 
-    names = [name.strip() for name in classes.split(",") if name.strip()]
+    names = [name.strip() for name in (classes or "").split(",") if name.strip()]
+    if classes is not None and not names:
+        raise click.UsageError("--classes names no class, give some with commas between")
     start = time.perf_counter()
     with Atlas.open(atlas) as opened:
         report = classify(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellkin.options import setting_option
+from cellkin.options import GivenPath, setting_option
 
 if TYPE_CHECKING:
     from retrieval.demo import DemoReport
@@ -19,7 +19,7 @@ LINES = 8  # answers printed
 
 
 @click.command()
-@click.option("--folder", type=click.Path(path_type=Path), default="demo", show_default=True,
+@click.option("--folder", type=GivenPath(path_type=Path), default="demo", show_default=True,
               help="where cells and atlas are put")  # fmt: skip
 @click.option("--real", is_flag=True, help="download real cells (PBC) where none are at hand")
 @click.option("--serve/--no-serve", default=True, help="start the annotator at the end")

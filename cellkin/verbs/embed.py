@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellkin.options import atlas_argument, json_option, print_json, setting_option
+from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
 
 if TYPE_CHECKING:
     from index import Atlas
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--model",
     "model_file",
-    type=click.Path(),
+    type=GivenPath(),
     help="a model file to make the atlas's active one first; its old embeddings are kept",
 )
 @setting_option("batch_size")

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from cellkin.options import atlas_argument, json_option, print_json, setting_option
+from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
 
 
 @click.command()
 @atlas_argument
-@click.argument("source", type=click.Path(), required=False)
-@click.option("--labels", type=click.Path(), help="CSV with file, class and, where known, patient")
-@click.option("--out", type=click.Path(), required=True, help="folder for figures and plots")
+@click.argument("source", type=GivenPath(), required=False)
+@click.option("--labels", type=GivenPath(), help="CSV with file, class and, where known, patient")
+@click.option("--out", type=GivenPath(), required=True, help="folder for figures and plots")
 @click.option("--split", help="evaluate the cells of this split only, such as val")
 @click.option("--dataset", help="data set of the atlas that the patients of SOURCE belong to")
 @click.option(

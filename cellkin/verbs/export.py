@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from cellkin.options import atlas_argument, json_option, print_json
+from cellkin.options import GivenPath, atlas_argument, json_option, print_json
 
 
 @click.command()
 @atlas_argument
 @click.option("--format", "form", required=True, metavar="NAME", help="see docs/exchange.md")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="folder to write, new or empty"
+    "--out", required=True, type=GivenPath(path_type=Path), help="folder to write, new or empty"
 )
 @click.option(
     "--dataset", "datasets", multiple=True, metavar="NAME",

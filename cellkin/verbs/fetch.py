@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellkin.options import json_option, print_json
+from cellkin.options import GivenPath, json_option, print_json
 
 if TYPE_CHECKING:
     from retrieval.reading.public import PublicSet, RemoteFile
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--to", metavar="FOLDER", type=click.Path(), default="data", show_default=True,
+@click.option("--to", metavar="FOLDER", type=GivenPath(), default="data", show_default=True,
               help="where the folder NAME is made")  # fmt: skip
 @click.option("--from", "mirror", metavar="URL", help="take the files from a mirror")
 @click.option("--show", is_flag=True, help="say what it is and where it lies; download nothing")

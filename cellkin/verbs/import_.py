@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellkin.options import atlas_argument, json_option, print_json, setting_option
+from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
 
 if TYPE_CHECKING:
     from index import Taxonomy
@@ -19,8 +19,8 @@ NAMED = 5  # files named of each kind; --json names all
 
 @click.command()
 @atlas_argument
-@click.argument("source", type=click.Path())
-@click.option("--labels", metavar="CSV", type=click.Path(),
+@click.argument("source", type=GivenPath())
+@click.option("--labels", metavar="CSV", type=GivenPath(),
               help="a table of labels for the pictures in SOURCE")  # fmt: skip
 @click.option("--dataset", metavar="NAME", help="name of the data set  [default: the folder's]")
 @click.option("--reader", metavar="NAME", help="how SOURCE is laid out  [default: found out]")
@@ -102,12 +102,16 @@ def show(report: ImportReport, atlas: str) -> None:
         click.echo(f"class names not in the taxonomy, {cells:,} cells came in unlabelled:")
         _names(report.unknown_classes)
         click.echo(
-            f"  add one with 'cellkin taxonomy {atlas} --add CODE --parent CLASS --alias NAME', "
+            "  a class that 'cellkin taxonomy' lists: write it in the table by a name given there; "
+            f"another: 'cellkin taxonomy {atlas} --add CODE --parent CLASS --alias NAME'; "
             "then import again"
         )
     if report.unknown_subclasses:
         click.echo("subclasses not known within their class, the class was taken:")
         _names(report.unknown_subclasses)
+    if report.unknown_splits:
+        click.echo("splits not known, these cells came in without one; train, val and test are:")
+        _names(report.unknown_splits)
 
 
 def _some(lines: list[str]) -> None:

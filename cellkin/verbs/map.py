@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from cellkin.options import atlas_argument, setting_option
+from cellkin.options import GivenPath, atlas_argument, setting_option
 
 
 @click.command()
 @atlas_argument
-@click.option("--out", type=click.Path(), required=True, help="PNG file to write")
-@click.option("--html", type=click.Path(), help="also write a page that shows each cell")
+@click.option("--out", type=GivenPath(), required=True, help="PNG file to write")
+@click.option("--html", type=GivenPath(), help="also write a page that shows each cell")
 @click.option(
     "--colour",
     type=click.Choice(["class", "dataset", "patient", "novelty"]),

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellkin.options import Decorator, atlas_argument, json_option, print_json, setting_option
+from cellkin.options import (
+    Decorator,
+    GivenPath,
+    atlas_argument,
+    json_option,
+    print_json,
+    setting_option,
+)
 
 if TYPE_CHECKING:
     from retrieval.answers.query import QueryResult
@@ -19,7 +26,7 @@ def _many(flag: str, name: str, what: str) -> Decorator:
 
 @click.command()
 @atlas_argument
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=GivenPath(path_type=Path))
 @setting_option("k", "-k", "--k", default=10, what="neighbours to show")
 @_many("--dataset", "datasets", "only references of this data set")
 @_many("--not-dataset", "not_datasets", "no reference of this data set")
@@ -31,7 +38,7 @@ def _many(flag: str, name: str, what: str) -> Decorator:
 @_many("--author", "authors", "only references whose label this author gave")
 @click.option("--not-same", is_flag=True, help="leave out references of exactly the same pixels")
 @click.option(
-    "--montage", type=click.Path(path_type=Path), help="PNG file to draw query and neighbours into"
+    "--montage", type=GivenPath(path_type=Path), help="PNG file to draw query and neighbours into"
 )
 @setting_option("batch_size")
 @setting_option("workers")

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from cellkin.options import atlas_argument, json_option, print_json
+from cellkin.options import GivenPath, atlas_argument, json_option, print_json
 
 SHOWN = 10  # rows passed over that are listed
 
 
 @click.command()
 @atlas_argument
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=GivenPath(path_type=Path))
 @click.option("--format", "form", default=None, metavar="NAME", help="default: known by its files")
 @click.option("--author", default="import", show_default=True, metavar="NAME",
               help="who gave the labels that name nobody")  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellkin.options import json_option, print_json
+from cellkin.options import GivenPath, json_option, print_json
 
 if TYPE_CHECKING:
     from index import Taxonomy
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("atlas", type=click.Path(), required=False)
+@click.argument("atlas", type=GivenPath(), required=False)
 @click.option("--add", "code", metavar="CODE", help="add a class with this code to ATLAS")
 @click.option("--name", help="its name  [default: the code in words]")
 @click.option("--parent", metavar="CLASS", help="the class it lies in; code, name or alias")

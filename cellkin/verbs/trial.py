@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cellkin.options import atlas_argument, json_option, print_json, setting_option
+from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
 
 _TIMES = ("single", "confirm", "glance", "cell", "correction")
 _ERRORS = ("single", "follow", "miss", "alarm")
@@ -59,7 +59,7 @@ def _pairs(names: tuple[str, ...], most: float) -> Reader:
               help="another probability of single, follow, miss or alarm")  # fmt: skip
 @click.option("--sensitivity/--no-sensitivity", default=True, show_default=True,
               help="also try other times and other readers")  # fmt: skip
-@click.option("--out", type=click.Path(), help="folder for trial.json and trial.png")
+@click.option("--out", type=GivenPath(), help="folder for trial.json and trial.png")
 @setting_option("seed")
 @json_option
 def command(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellkin.options import atlas_argument, json_option, print_json, setting_option
+from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
 
 if TYPE_CHECKING:
     from retrieval.laboratory.trusting import TrustReport
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--dataset", required=True, metavar="NAME", help="the data set of ATLAS in question")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     help="PNG file to draw: are stated probabilities met, and what do doubtful cells cost",
 )
 @setting_option("seed")

@@ -25,6 +25,7 @@ WELL_SEEN = (0.38, 0.85)  # share of the side at which one look is enough
 AT_ONCE = 8  # pictures in one pass: the maps of more leave the processor's cache
 OFF_CENTRE = 0.12  # share of the side beyond which a second look is taken
 WHITE = 245.0  # what a picture's background is brought to, of 255
+FLAT = 5.0  # standard deviation of 255 below which a picture shows nothing; cells have 20
 BRIGHT = 80  # percentile of brightness above which pixels outside the cell are background
 
 
@@ -201,8 +202,11 @@ class CellFinder:
         batch = as_tensor(small).permute(0, 3, 1, 2).float() / 255
         middle = np.full(len(small), WORKING / 2, np.float32)
         maps = self._maps(batch, middle, middle, 2 * middle)
+        some = small[:, ::2, ::2]  # the network sees cells on an empty ground too
+        blank = some.std((1, 2), dtype=np.float32).max(1) < FLAT
+        whole = [_Look(WORKING / 2, WORKING / 2, WORKING) for _ in small]
         looks = [
-            _seen(maps[row], _Look(WORKING / 2, WORKING / 2, WORKING)) for row in range(len(small))
+            whole[row] if blank[row] else _seen(maps[row], whole[row]) for row in range(len(small))
         ]
         scale = WORKING // SIDE
         backgrounds = [

@@ -9,7 +9,7 @@ from retrieval.laboratory.adapting import (
 )
 from retrieval.laboratory.answering import Answered, Room
 from retrieval.laboratory.asking import ToLabel, as_table, cells_to_label
-from retrieval.laboratory.declared import declare_classes, declared_classes
+from retrieval.laboratory.declared import declare_classes, declared_classes, labelled_besides
 from retrieval.laboratory.held import Fresh, HeldAnswers, hold
 from retrieval.laboratory.known import KnownCells, described_cells, model_space
 
@@ -30,6 +30,7 @@ __all__ = [
     "described_cells",
     "hold",
     "kept_adaptation",
+    "labelled_besides",
     "log_adaptation",
     "model_space",
 ]

@@ -68,7 +68,7 @@ def classify_together(
         state = {}
     counts = Counts(**state)
     resumed = spool.count
-    findings = _find(atlas, model, room, source, table, spool, batch_size, workers)
+    findings = _find(atlas, model, room, source, table, spool, total, batch_size, workers)
     with progress_bar(total, "describing", "picture") as bar:
         bar.update(spool.items)
         items = islice(enumerate(source_items(source, atlas, table)), spool.items, None)
@@ -147,6 +147,7 @@ def _find(
     source: Path,
     table: PartialTable,
     spool: Spool,
+    total: int,
     batch_size: int | None,
     workers: int | None,
 ) -> SourceFindings:
@@ -164,6 +165,7 @@ def _find(
         pictures,
         Reading(False).read,
         key=lambda picture: picture.name,
+        total=total,
         batch_size=batch_size,
         workers=workers,
     )

@@ -49,3 +49,11 @@ def declared_limits(atlas: Atlas, dataset: str | None) -> CellFilter | None:
     if dataset is None or not codes:
         return None
     return CellFilter(classes=tuple(dict.fromkeys((*codes, *label_counts(atlas, dataset)))))
+
+
+def labelled_besides(atlas: Atlas, dataset: str) -> tuple[str, ...]:
+    """The codes that occur in ``dataset`` beside the declared ones, as cells are labelled so."""
+    declared = declared_classes(atlas, dataset)
+    labelled = label_counts(atlas, dataset) if declared else {}
+    within = atlas.taxonomy.is_within
+    return tuple(code for code in labelled if not any(within(code, each) for each in declared))

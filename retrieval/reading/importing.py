@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -17,13 +17,14 @@ from index.settings import setting
 from index.taxonomy import Taxonomy, shipped_taxonomy
 from retrieval.reading.decode import decode, page_numbers, pixel_hash
 from retrieval.reading.errors import ImageError, SourceError, UnknownNamesError
-from retrieval.reading.found import Found, PassedOver
+from retrieval.reading.found import SPLITS, Found, PassedOver
 from retrieval.reading.naming import Namer, UnknownName
 from retrieval.reading.readers.folders import PLAIN
 from retrieval.reading.source import Source, open_source
 from retrieval.reading.storing import store
 
 CHUNK = 32  # pictures a thread takes at once: a hand-over costs as much as a tenth of a picture
+KNOWN_SPLITS = frozenset(SPLITS.values())
 AHEAD = 4  # chunks read ahead for each thread
 
 
@@ -34,7 +35,8 @@ class ImportReport:
     ``added`` cells are new, ``existing`` were there; ``labels`` were added. ``duplicates`` are
     (file, file of the same pixels that is kept). ``contradictions`` are (file, class, other file,
     other class) about one picture. ``passed_over`` gave no cell. ``unknown_classes`` came in
-    without a label; ``unknown_subclasses`` with their class alone.
+    without a label; ``unknown_subclasses`` with their class alone; ``unknown_splits`` without a
+    split.
     """
 
     dataset: str
@@ -48,6 +50,7 @@ class ImportReport:
     passed_over: list[PassedOver] = field(default_factory=list)
     unknown_classes: list[UnknownName] = field(default_factory=list)
     unknown_subclasses: list[UnknownName] = field(default_factory=list)
+    unknown_splits: list[UnknownName] = field(default_factory=list)
 
     @property
     def reasons(self) -> dict[str, list[str]]:
@@ -133,6 +136,8 @@ def plan_import(
     codes = [namer.code(each.class_text, each.subclass_text) for each in found]
     report.unknown_classes = namer.report(namer.unknown)
     report.unknown_subclasses = namer.report(namer.unknown_subclasses)
+    splits = Counter(each.split for each in found if each.split and each.split not in KNOWN_SPLITS)
+    report.unknown_splits = [UnknownName(name, n, ()) for name, n in splits.most_common()]
     _check(opened, report, found, strict)
     return Plan(opened, found, codes, report, table.contradicting if table is not None else 0)
 
@@ -285,7 +290,7 @@ class _Task:
             picture.scanner,
             picture.field,
             picture.box,
-            picture.split if picture.split in ("train", "val", "test") else None,
+            picture.split if picture.split in KNOWN_SPLITS else None,
             frame,
             picture.member,
             code,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "frame": ("frame", "page"),
     "box": ("box", "bbox"),
 }
+ABOVE = re.compile(r"\A[\r\n]*(sep=.[;,]*[\r\n]+)?")  # what may stand above the heading
 NO_CLASS = frozenset({"", "nan", "none", "null", "n/a", "na", "?", "unlabelled", "unlabeled"})
 
 
@@ -54,20 +56,44 @@ class Table:
     columns: dict[str, int]  # meaning -> position
     width: int
     delimiter: str
-    text: str
+    text: str  # from the heading on
+    above: int = 0  # lines above the heading
 
     def rows(self) -> Iterator[Row | PassedOver]:
         """The rows in order; a row that cannot be understood as PassedOver."""
-        reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=self.delimiter)
+        taken: list[str] = []  # the lines of one row, several where a field has
+
+        def lines() -> Iterator[str]:
+            for line in io.StringIO(self.text, newline=""):
+                taken.append(line)
+                yield line
+
+        reader = csv.reader(lines(), delimiter=self.delimiter)
         try:
-            next(reader)
             for values in reader:
-                if any(values):
-                    yield self._row(values, reader.line_num)
+                if len(taken) > 1:
+                    self._check_closed(taken, reader.line_num)
+                if any(values) and reader.line_num > len(taken):
+                    yield self._row(values, self.above + reader.line_num)
+                taken.clear()
         except csv.Error as error:
+            self._check_closed(taken, reader.line_num)
             raise TableError(
-                f"{self.path} line {reader.line_num} is no CSV: {error}", "correct the line"
+                f"{self.path} line {self.above + reader.line_num} is no CSV: {error}",
+                "correct the line",
             ) from error
+
+    def _check_closed(self, taken: list[str], last: int) -> None:
+        """Raise when lines ``taken`` up to ``last`` are one row because a quote is left open."""
+        try:
+            list(csv.reader(taken, delimiter=self.delimiter, strict=True))
+        except csv.Error as error:
+            if "unexpected end of data" in str(error) or "field limit" in str(error):
+                raise TableError(
+                    f"{self.path} line {self.above + last - len(taken) + 1} opens a quotation mark "
+                    "that no later line closes",
+                    "close it, or take it out",
+                ) from error
 
     def _row(self, values: list[str], line: int) -> Row | PassedOver:
         if len(values) != self.width:
@@ -113,16 +139,19 @@ class Table:
 def read_table(path: Path, *, needs: tuple[str, ...] = ("file",)) -> Table:
     """Open the CSV file ``path`` and understand its heading.
 
-    UTF-8 with or without a byte-order mark; comma, semicolon, tab or bar between fields. ``needs``
-    are the meanings (keys of COLUMNS) that must be there. Raises TableError.
+    UTF-8 with or without a byte-order mark; comma, semicolon, tab or bar between fields; a first
+    line ``sep=;``, by which Excel knows the separator, is passed over. ``needs`` are the meanings
+    (keys of COLUMNS) that must be there. Raises TableError.
     """
-    text = _text(path)
-    heading = text.lstrip("\r\n").split("\n", 1)[0]
+    whole = _text(path)
+    text = ABOVE.sub("", whole)
+    above = len(whole[: len(whole) - len(text)].splitlines())
+    heading = text.split("\n", 1)[0]
     if not heading.strip():
         raise TableError(f"{path} is empty", f"give a table with the columns {', '.join(needs)}")
     delimiter = max(",;\t|", key=heading.count)
     try:
-        names = next(csv.reader(io.StringIO(text.lstrip("\r\n"), newline=""), delimiter=delimiter))
+        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
         raise TableError(f"{path} line 1 is no CSV: {error}", "correct the line") from error
     names = [name.strip().lower().replace(" ", "_").replace("-", "_") for name in names]
@@ -143,7 +172,7 @@ def read_table(path: Path, *, needs: tuple[str, ...] = ("file",)) -> Table:
                 f"{', '.join(name or '(no name)' for name in names[:12])}",
                 f"name a column one of {', '.join(COLUMNS[meaning])}",
             )
-    return Table(path, columns, len(names), delimiter, text.lstrip("\r\n"))
+    return Table(path, columns, len(names), delimiter, text, above)
 
 
 def _text(path: Path) -> str:

@@ -91,7 +91,12 @@ def _walk(
             continue
         if name.lower() in LITTER:
             continue
-        if entry.is_dir():
+        try:
+            folder_inside = entry.is_dir()
+        except OSError as error:  # a link to itself, or a folder that may be listed but not entered
+            yield PassedOver(file, f"cannot be read: {error.strerror}")
+            continue
+        if folder_inside:
             if name.startswith("."):
                 yield PassedOver(file, "hidden folder")
             elif name.lower() in MASKS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from retrieval.training.options import TrainingError, TrainingOptions, parse_sou
 from retrieval.training.start import load_start
 
 MODEL = "model.safetensors"
+NAME = re.compile(r"\w[\w .+-]{0,99}")  # of a run: a folder of its own under training/
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,12 @@ def train_atlas(
     to the atlas beside the old ones and, with ``activate``, becomes the active one. Raises
     TrainingError and its kin before anything is written when the options or the labels do not do.
     """
+    if not NAME.fullmatch(name):  # an earlier run of the name is removed, so it must be one
+        raise TrainingError(
+            f"name is {name!r}, allowed are letters, digits, blanks and . _ + - after a first "
+            "letter or digit",
+            "give --name such a name",
+        )
     folder = atlas.path / "training" / name
     facts = _check_resume(folder, options, resume)
     torch.manual_seed(options.seed)  # for --weights random, where the backbone is drawn too

@@ -335,6 +335,7 @@ def test_map_of_nothing(refused, empty: Path, tmp_path: Path) -> None:
         ("train-backbone-unknown", ["--backbone", "resnet19"]),
         ("train-augment-unknown", ["--augment", "wild"]),
         ("train-weights-missing", ["--weights", "gone.pth"]),
+        ("train-name", ["--name", ".."]),
         ("train-epochs-zero", ["--epochs", "0"]),
         ("train-memory-without-pairs", ["--loss", "softmax", "--memory", "100"]),
         ("train-dataset-unknown", ["--dataset", "paintd"]),

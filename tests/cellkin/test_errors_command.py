@@ -34,6 +34,17 @@ def test_argument_too_many(refused, painted_atlas: Path) -> None:
     refused("argument-too-many", "info", painted_atlas, "twice", status=2)
 
 
+def test_path_empty(refused) -> None:
+    refused("path-empty", "info", "", status=2)
+
+
+@pytest.mark.parametrize("classes", ["", " ,"])
+def test_classes_that_name_none(refused, painted_atlas: Path, tmp_path: Path, classes: str) -> None:
+    """Not taken for no limit, as a variable that is not set would have it."""
+    asked = ("classify", painted_atlas, tmp_path, "--out", tmp_path / "p.csv")
+    refused("classify-classes-empty", *asked, "--classes", classes, status=2)
+
+
 def test_setting_by_environment(refused, painted_atlas: Path, monkeypatch) -> None:
     monkeypatch.setenv("CELLKIN_BATCH_SIZE", "many")
     refused("setting-environment", "embed", painted_atlas)

@@ -108,6 +108,7 @@ def test_labels_missing(refused, tmp_path: Path, cells: Path) -> None:
         ("table-no-file-column", "name,class\ngood0.png,monocyte\n"),
         ("table-column-twice", "file,class,class\ngood0.png,monocyte,platelet\n"),
         ("table-not-utf8", "file,class\ngood0.png,Zelle-\xe4\n".encode("latin-1")),
+        ("table-quote-open", 'file,class\n"good0.png,monocyte\ngood1.png,monocyte\n'),
         ("table-binary", b"file,class\ngood0.png,\0\n"),
         ("table-unknown-class-strict", "file,class\ngood0.png,martian\n"),
         ("table-names-nothing-here", "file,class\nelsewhere.png,monocyte\n"),
@@ -130,6 +131,7 @@ def test_table_with_a_file_as_source(refused, tmp_path: Path, cells: Path, table
     ("row", "content", "labels"),
     [
         ("table-unknown-class", "file,class\ngood0.png,martian\ngood1.png,monocyte\n", 1),
+        ("table-unknown-split", "file,class,split\ngood0.png,monocyte,holdout\n", 1),
         ("table-short-row", "file,class\ngood0.png\ngood1.png,monocyte\n", 1),
         ("table-row-without-file", "file,class\n,monocyte\ngood1.png,monocyte\n", 1),
         ("table-file-missing", "file,class\ngone.png,monocyte\ngood1.png,monocyte\n", 1),
@@ -211,6 +213,12 @@ def test_picture_passed_over(
 def test_picture_out_of_reach(reported, tmp_path: Path, cells: Path) -> None:
     (cells / "bad.png").symlink_to(tmp_path / "gone.png")
     reported("link-to-nothing", "import", tmp_path / "new", cells)
+    assert count(tmp_path / "new") == 2
+
+
+def test_link_to_itself(reported, tmp_path: Path, cells: Path) -> None:
+    (cells / "bad.png").symlink_to(cells / "bad.png")
+    reported("link-to-itself", "import", tmp_path / "new", cells)
     assert count(tmp_path / "new") == 2
 
 

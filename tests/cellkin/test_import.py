@@ -50,8 +50,9 @@ def test_the_report_says_all_that_deserves_a_look(
         "  1  no picture of a kind that can be read: monocyte/text.jpg",
         "class names not in the taxonomy, 1 cells came in unlabelled:",
         "  wibble: 1 cells",
-        f"  add one with 'cellkin taxonomy {tmp_path / 'atlas'} --add CODE --parent CLASS "
-        "--alias NAME', then import again",
+        "  a class that 'cellkin taxonomy' lists: write it in the table by a name given there; "
+        f"another: 'cellkin taxonomy {tmp_path / 'atlas'} --add CODE --parent CLASS --alias NAME'; "
+        "then import again",
     ]
 
 

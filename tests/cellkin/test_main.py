@@ -180,6 +180,45 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
         assert process.stderr.read() == b""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [["taxonomy"], ["--help"]])
+def test_output_onto_a_full_disk_is_one_line(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "cellkin", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("cellkin: standard output cannot be written: No space left")
+    assert done.stderr.count("\n") == 1
+
+
+def test_output_that_was_closed_before_the_start_is_no_error() -> None:
+    script = (
+        'import os, sys; os.execv(sys.executable, [sys.executable, "-m", "cellkin", "taxonomy"])'
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import os; os.close(1); {script}"],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["info", ""], ["classify", "a", "", "--out", "o.csv"], ["classify", "a", "b", "--out", ""]],
+)
+def test_an_empty_path_is_none(run_cellkin: Callable, arguments: list[str]) -> None:
+    result = run_cellkin(*arguments)
+    assert result.status == 2
+    assert "the path is empty; see" in result.stderr
+
+
 def test_starting_is_quick_and_light() -> None:
     script = (
         "import sys\n"

@@ -53,7 +53,10 @@ def test_classes_declared_for_a_data_set_hold_until_taken_back(
             classes=("lymphocyte", "eosinophil", "basophil")
         )
     again = run_cellkin("adapt", made, "--dataset", "fresh")
-    assert "only these classes can occur in fresh: lymphocyte, eosinophil" in again.stdout
+    assert (
+        "only these classes can occur in fresh: lymphocyte, eosinophil; "
+        "and, as cells there are labelled so, basophil\n"
+    ) in again.stdout
     taken_back = run_cellkin(*declare, "all")
     assert "only these classes" not in taken_back.stdout
     assert run_cellkin(*asked).status == 0
@@ -116,3 +119,25 @@ def test_classes_declared_are_the_only_answers(
         )
         assert result.status == 0, result.stderr
         assert {row["class"] for row in table(out)} <= {"lymphocyte", "eosinophil"}
+
+
+def test_the_first_pass_knows_how_many_pictures_are_left(
+    run_cellkin: Callable,
+    made: Path,
+    abroad: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from retrieval.laboratory import classifying
+
+    totals: list[int] = []
+    find = classifying.find_source
+
+    def seen(*given: object, total: int, **how: object) -> object:
+        totals.append(total)
+        return find(*given, total=total, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(classifying, "find_source", seen)
+    result = run_cellkin("classify", made, abroad, "--out", tmp_path / "p.csv")
+    assert result.status == 0, result.stderr
+    assert totals == [len(list(abroad.glob("*.png")))]

@@ -122,6 +122,16 @@ def test_a_picture_with_no_cell_says_so_and_is_taken_whole(
     assert CellView(64).side(found, 40.0, 160) == pytest.approx(40 / FILLED)
 
 
+@pytest.mark.parametrize("colour", [(140, 140, 140), (170, 120, 180), (0, 0, 0)])
+def test_a_picture_of_one_colour_shows_no_cell(
+    finder: CellFinder, colour: tuple[int, int, int]
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 3, (192, 192, 3))
+    empty = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+    found = finder.find([empty, paint([(96, 96, 60)])])
+    assert [each.found for each in found] == [False, True]
+
+
 def test_what_is_too_small_for_a_cell_is_none(finder: CellFinder) -> None:
     assert not finder.find([paint([(96, 96, 8)])])[0].found
 

@@ -35,6 +35,26 @@ def test_the_same_rows_however_written(
     assert (row.line, row.subclass_text, row.split, row.frame) == (2, None, None, 0)
 
 
+def test_a_line_for_excel_stands_above_the_heading(tmp_path: Path) -> None:
+    good, short = rows(write(tmp_path, "sep=;\r\nfile;class\r\na, b.png;SNE\r\nb.png\r\n"))
+    assert isinstance(good, Row)
+    assert (good.line, good.file, good.class_text) == (3, "a, b.png", "SNE")
+    assert short.file == "labels.csv line 4"
+
+
+@pytest.mark.parametrize("more", [3, 20_000])
+def test_a_quotation_mark_left_open_does_not_swallow_the_rows(tmp_path: Path, more: int) -> None:
+    text = 'file,class\na.png,SNE\n"b.png,SNE\n' + "c.png,SNE\n" * more
+    with pytest.raises(TableError, match=r"line 3 opens a quotation mark that no later line"):
+        rows(write(tmp_path, text))
+
+
+def test_a_quoted_field_may_have_several_lines(tmp_path: Path) -> None:
+    text = 'file,class,note\na.png,SNE,"one\ntwo"\nb.png,SNE,"three\n""four"""\n'
+    found = rows(write(tmp_path, text))
+    assert [each.file for each in found] == ["a.png", "b.png"]
+
+
 def test_quoted_fields_and_all_columns(tmp_path: Path) -> None:
     (row,) = rows(
         write(

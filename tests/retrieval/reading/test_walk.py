@@ -56,6 +56,14 @@ def test_what_is_passed_over_is_named(tmp_path: Path, paint: Painter) -> None:
     }
 
 
+def test_a_link_to_itself_is_passed_over(tmp_path: Path, paint: Painter) -> None:
+    paint(tmp_path / "cell.png")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    files, passed = listed(tmp_path)
+    assert files == ["cell.png"]
+    assert passed == {"loop": "cannot be read: Too many levels of symbolic links"}
+
+
 def test_links_are_followed_and_loops_end(tmp_path: Path, paint: Painter) -> None:
     paint(tmp_path / "in" / "a" / "cell.png")
     (tmp_path / "in" / "a" / "loop").symlink_to(tmp_path / "in")

@@ -247,3 +247,16 @@ def test_some_teach_and_some_choose(tmp_path: Path, values: dict, words: str) ->
         atlas.add_cells("d", records)
         with pytest.raises(TrainingError, match=words):
             training_cells(atlas)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../run", "/no/such/place", "a/b", ".hidden", "a\\b", "a\n"]
+)
+def test_a_run_has_a_folder_of_its_own(painted_atlas: Path, name: str) -> None:
+    """What lies in the folder of a run is removed when it begins: it must not be another's."""
+    other = painted_atlas / "training" / "other"
+    other.mkdir(parents=True)
+    with Atlas.open(painted_atlas) as atlas, pytest.raises(TrainingError, match="name is"):
+        train_atlas(atlas, TrainingOptions(**SMALL), name=name)  # type: ignore[arg-type]
+    assert other.is_dir()
+    assert (painted_atlas / "atlas.sqlite").is_file()
