@@ -52,6 +52,10 @@ def command(
     from --labels or the source itself. Without SOURCE they are the atlas's own: those of --split
     against all others, or each against all others.
 
+    What is measured is the vote of neighbours, each cell by itself. cellkin classify besides judges
+    the laboratory (at level class, where the model has features): unlike all known ones and without
+    labels, nothing is accepted there, whatever this measures.
+
     Writes metrics.json, report.md, answers.csv and plots into --out. Every figure comes with a
     95% interval, drawn by patient or slide where they are known.
     """
@@ -99,10 +103,11 @@ def _command_line() -> str:
 
 
 def _show(document: dict[str, Any], out: str) -> None:
-    from retrieval.evaluation.report import number
+    from retrieval.evaluation.report import MEASURED, number
 
     data, classes = document["data"], document["classification"]
     click.echo(f"{data['cells']:,} cells against {data['references']:,} references")
+    click.echo(MEASURED)
     rows = [
         ("accuracy", classes["accuracy"]),
         ("balanced accuracy", classes["balanced_accuracy"]),

@@ -8,6 +8,11 @@ from typing import Any
 Document = Mapping[str, Any]
 
 FEW_GROUPS = 20
+# true of every mode: the cells are answered by a Proposer, never by retrieval.laboratory
+MEASURED = (
+    "measured is the vote of neighbours, each cell by itself; 'cellkin classify' besides judges "
+    "the laboratory (at level class, where the model has features) and may accept far less, or none"
+)
 
 _RETRIEVAL = {
     "precision_at_1": "P@1: the nearest reference is of the cell's class",
@@ -38,6 +43,8 @@ def report_page(document: Document, names: Mapping[str, str]) -> str:
         "",
         f"{data['cells']} cells against {data['references']} references, "
         f"level {made['level']}, k = {made['k']}, model `{made['model_id'][:12]}`.",
+        "",
+        f"{MEASURED[0].upper()}{MEASURED[1:]}.",
         "",
         "Research use only; not a diagnostic device.",
         "",

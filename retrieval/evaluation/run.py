@@ -24,7 +24,7 @@ from retrieval.evaluation.plots import (
     draw_reliability,
     draw_risk_coverage,
 )
-from retrieval.evaluation.report import report_page
+from retrieval.evaluation.report import MEASURED, report_page
 from retrieval.reading.decode import decode, read_cell
 from retrieval.writing import WriteError, write_whole
 
@@ -89,6 +89,7 @@ def _made(evaluated: Evaluated, command: str, seed: int) -> dict[str, Any]:
         "command": command,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
+        "measured": MEASURED,
         "level": evaluated.level,
         "k": evaluated.k,
         "model_id": evaluated.model_id,

@@ -6,6 +6,8 @@ import sqlite3
 
 import pytest
 
+from retrieval.evaluation.report import MEASURED
+
 
 @pytest.fixture
 def split_atlas(painted_atlas):
@@ -22,9 +24,18 @@ def test_evaluate_a_split(run_cellkin, split_atlas, tmp_path):
     assert result.status == 0, result.stderr
     assert "accuracy" in result.stdout
     assert "MAP@R" in result.stdout
+    assert MEASURED in result.stdout.splitlines()
+    assert f"{MEASURED[1:]}." in (out / "report.md").read_text()
     document = json.loads((out / "metrics.json").read_text())
     assert document["made"]["command"].startswith(f"cellkin evaluate {split_atlas} --out {out}")
     assert "--split val" in document["made"]["command"]
+
+
+def test_evaluate_says_that_classify_judges_the_laboratory_besides(run_cellkin):
+    assert MEASURED.startswith("measured is the vote of neighbours, each cell by itself; ")
+    told = " ".join(run_cellkin("evaluate", "--help").stdout.split())
+    assert "is the vote of neighbours, each cell by itself" in told
+    assert "cellkin classify besides judges the laboratory" in told
 
 
 def test_evaluate_a_source_as_json(run_cellkin, painted_atlas, painted, tmp_path):
@@ -37,6 +48,7 @@ def test_evaluate_a_source_as_json(run_cellkin, painted_atlas, painted, tmp_path
     assert document["made"]["level"] == "subclass"
     assert document["made"]["k"] == 3
     assert document["data"]["mode"] == "source"
+    assert document["made"]["measured"] == MEASURED
 
 
 def test_evaluate_says_what_is_wrong(run_cellkin, split_atlas, tmp_path):
