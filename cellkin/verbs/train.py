@@ -84,6 +84,10 @@ def command(
     from index import Atlas, CellFilter
 
     options = TrainingOptions(**given)
+    if datasets and options.sources:
+        raise click.UsageError(
+            "--sources and --dataset both say which data sets teach, name all of them in --sources"
+        )
     with Atlas.open(atlas) as opened:
         report = train_atlas(
             opened,

@@ -13,6 +13,7 @@ from index import Atlas, Cell, CellFilter
 from index.errors import CellKinError
 from index.progress import track
 from index.taxonomy import complete_classes
+from retrieval.answers.limits import require_dataset
 from retrieval.answers.proposer import Proposer
 from retrieval.answers.references import References
 from retrieval.embedding import describe_images
@@ -91,8 +92,10 @@ def evaluate_source(
     Their classes come from ``labels`` or from the source itself. ``dataset`` names the data set of
     the atlas that the source's patients and slides belong to; without it they are taken to be
     strangers to the atlas. ``split`` keeps the cells of one split of the table. Raises
-    EvaluationError when no cell can be measured, and what reading raises.
+    UnknownDatasetError, EvaluationError when no cell can be measured, and what reading raises.
     """
+    if dataset is not None:
+        require_dataset(atlas, dataset)
     model = atlas_model(atlas)
     proposer = Proposer(atlas, k=recipe.k, level=recipe.level, model_id=model.id)
     proposer.references  # noqa: B018 - an atlas without references fails before pictures are read
