@@ -61,11 +61,12 @@ def command(
     """
     from index import Atlas
     from retrieval.evaluation.collect import Recipe, evaluate_cells, evaluate_source
-    from retrieval.evaluation.run import check_folder, write_evaluation
+    from retrieval.evaluation.run import write_evaluation
+    from retrieval.writing import check_folder
 
     if source is None and (labels is not None or dataset is not None):
         raise click.UsageError("--labels and --dataset go with a SOURCE")
-    check_folder(Path(out))
+    check_folder(Path(out), "an evaluation")
     recipe = Recipe(level=level, k=k, leave_out=leave_out)
     with Atlas.open(atlas) as opened:
         if source is None:

@@ -41,7 +41,11 @@ def command(
     """
     from index import Atlas
     from retrieval.maps import draw_map, map_atlas, write_page
+    from retrieval.writing import check_file
 
+    check_file(Path(out), "a PNG file")
+    if html is not None:
+        check_file(Path(html), "an HTML file", "--html")
     with Atlas.open(atlas) as opened:
         drawn = map_atlas(
             opened,

@@ -60,11 +60,12 @@ def command(
     ones. Pictures that cannot be read are reported; the others are answered.
     """
     from index import Atlas
-    from retrieval.answers.montage import MOST, check_montage, write_montage
+    from retrieval.answers.montage import MOST, write_montage
     from retrieval.answers.query import nearest, query_limits
+    from retrieval.writing import check_file
 
     if montage is not None:
-        check_montage(montage)
+        check_file(montage, "a PNG file", "--montage")
     drawn = 0
     with Atlas.open(atlas) as opened:
         results = list(

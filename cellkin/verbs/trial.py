@@ -87,10 +87,13 @@ def command(
     from annotator.trial.report import write
     from annotator.trial.run import Plan, document, hold
     from index import Atlas
+    from retrieval.writing import check_folder
 
     unknown = [name for name in ways if name not in WAYS]
     if unknown:
         raise click.UsageError(f"way {unknown[0]!r} is not one of {', '.join(WAYS)}")
+    if out is not None:
+        check_folder(Path(out), "a trial")
     plan = Plan(
         ways=ways or tuple(WAYS),
         readers=readers,

@@ -36,7 +36,10 @@ def command(atlas: str, dataset: str, out: Path | None, seed: int, as_json: bool
     from index import Atlas
     from retrieval.laboratory.trusting import trust_dataset
     from retrieval.model import atlas_model
+    from retrieval.writing import check_file
 
+    if out is not None:
+        check_file(out, "a PNG file")
     with Atlas.open(atlas) as opened:
         model = atlas_model(opened)
         report = trust_dataset(opened, model.id, model.metadata, dataset, seed=seed)

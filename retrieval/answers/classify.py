@@ -142,7 +142,7 @@ def classify(
     ``out`` appears when it is complete. Until then answers are kept beside it in ``out``.partial;
     the same call goes on from there, unless model, labels, options or source have changed. In the
     vote memory does not grow with the number of pictures; else it grows by some 4 kB a picture.
-    Raises AnswerError, SourceError, UnknownModelError, UnknownDatasetError.
+    Raises AnswerError, WriteError, SourceError, UnknownModelError, UnknownDatasetError.
     """
     model = model or atlas_model(atlas)
     by_vote = voter != "cell" or prior != "none" or setting("level", level) == "subclass"

@@ -17,6 +17,7 @@ from index.errors import CellKinError
 from retrieval.answers.errors import AnswerError
 from retrieval.answers.query import QueryResult
 from retrieval.reading.decode import decode, read_cell
+from retrieval.writing import check_file
 
 TILE = 132  # side of a cell, in pixels
 FRAME = 5
@@ -140,7 +141,7 @@ def write_montage(atlas: Atlas, results: Sequence[QueryResult], out: Path) -> in
 
     Raises AnswerError when the file cannot be written; then none is left half-written.
     """
-    check_montage(out)
+    check_file(out, "a PNG file", "--montage")
     rows = montage_rows(atlas, [each for each in results if each.error is None][:MOST])
     if not rows:
         return 0
@@ -160,13 +161,3 @@ def write_montage(atlas: Atlas, results: Sequence[QueryResult], out: Path) -> in
             "give --montage a folder you may write to",
         ) from error
     return len(rows)
-
-
-def check_montage(out: Path) -> None:
-    """Raise AnswerError unless ``out`` can be the name of a montage."""
-    if out.suffix.lower() != ".png":
-        raise AnswerError(f"the montage is {out}, allowed is a name ending in .png", "add .png")
-    if out.is_dir() or not out.parent.is_dir():
-        raise AnswerError(
-            f"there is no folder {out.parent} for {out.name}", "make it, or give another place"
-        )

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from retrieval.answers.errors import AnswerError
 from retrieval.answers.proposal import Proposal
+from retrieval.writing import check_file
 
 COLUMNS = (
     "file", "class", "probability", "prediction_set", "novelty", "decision", "neighbours",
@@ -55,12 +56,7 @@ class PartialTable:
         self._check(source)
 
     def _check(self, source: Path) -> None:
-        if self.out.is_dir():
-            raise AnswerError(f"{self.out} is a folder", "give --out the name of a CSV file")
-        if not self.out.parent.is_dir():
-            raise AnswerError(
-                f"there is no folder {self.out.parent}", "make it, or give --out another place"
-            )
+        check_file(self.out)
         if source.is_file() and self.out.exists() and self.out.samefile(source):
             raise AnswerError(
                 f"{self.out} is the source itself", "give --out another name: it would be lost"

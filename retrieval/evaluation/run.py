@@ -26,7 +26,7 @@ from retrieval.evaluation.plots import (
 )
 from retrieval.evaluation.report import MEASURED, report_page
 from retrieval.reading.decode import decode, read_cell
-from retrieval.writing import WriteError, write_whole
+from retrieval.writing import write_whole
 
 SCHEMA = "cellkin.evaluation/1"
 PACKAGES = (
@@ -37,15 +37,6 @@ FILES = (
     "metrics.json", "report.md", "answers.csv", "confusion.png", "per_class.png",
     "reliability.png", "risk_coverage.png", "errors.png",
 )  # fmt: skip
-
-
-def check_folder(out: Path) -> None:
-    """Raise WriteError where ``out`` cannot be the folder of an evaluation."""
-    if out.exists() and not out.is_dir():
-        raise WriteError(
-            f"{out} is a file, an evaluation is written into a folder",
-            "give --out the path of a folder, new or of an earlier evaluation",
-        )
 
 
 def write_evaluation(

@@ -19,6 +19,7 @@ from retrieval.answers.errors import AnswerError, NothingToClassifyError
 from retrieval.answers.proposer import Proposer
 from retrieval.answers.table import COLUMNS
 from retrieval.described import Described
+from retrieval.writing import WriteError
 
 SIDE = 4
 
@@ -242,8 +243,8 @@ def test_errors_come_before_the_work_and_leave_nothing(source, tmp_path):
         with pytest.raises(kind, match=match):
             classify(made.atlas, given, out, model=Reader())
 
-    fails("there is no folder", folder, tmp_path / "no" / "p.csv")
-    fails("is a folder; give --out the name", folder, tmp_path)
+    fails("there is no folder", folder, tmp_path / "no" / "p.csv", WriteError)
+    fails("is a folder; give --out the name", folder, tmp_path, WriteError)
     table = tmp_path / "list.csv"
     table.write_text("file\nsource/q00.png\n")
     fails("is the source itself", table, table)

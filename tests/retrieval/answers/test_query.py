@@ -23,6 +23,7 @@ from retrieval.answers.montage import (
 )
 from retrieval.answers.query import QueryResult, nearest, query_limits
 from retrieval.model import atlas_model
+from retrieval.writing import WriteError
 
 
 @pytest.fixture
@@ -150,5 +151,5 @@ def test_long_captions_are_shortened_in_the_middle():
     [("montage.jpg", "allowed is a name ending in .png"), ("no/m.png", "there is no folder")],
 )
 def test_montage_to_a_wrong_place(opened, tmp_path, name, message):
-    with pytest.raises(AnswerError, match=message):
+    with pytest.raises(WriteError, match=message):
         write_montage(opened, [], tmp_path / name)
