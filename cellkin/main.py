@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from cellkin import __version__
+from cellkin.telling import tell
 from index.errors import CellKinError
 
 # verb -> (module under cellkin.verbs, one line for --help). A verb's module is imported only when
@@ -103,7 +104,7 @@ def cli() -> None:
 
 def fail(message: str, status: int) -> None:
     """Print one line on standard error and leave with ``status``."""
-    click.echo(f"cellkin: {' '.join(message.split())}", err=True)
+    tell(f"cellkin: {' '.join(message.split())}", err=True)
     sys.exit(status)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from index.settings import SETTINGS, setting
+from index.wording import printable_json
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -68,4 +69,4 @@ json_option = click.option("--json", "as_json", is_flag=True, help="print JSON f
 
 def print_json(value: object) -> None:
     """Print ``value`` as JSON on standard output."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(printable_json(json.dumps(value, indent=2, ensure_ascii=False)))

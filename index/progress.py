@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from index.wording import printable
+
 Item = TypeVar("Item")
 
 
@@ -16,7 +18,7 @@ def progress_bar(total: int | None, what: str, unit: str = "cell") -> tqdm:
     watched = sys.stderr.isatty()
     return tqdm(
         total=total,
-        desc=what,
+        desc=printable(what),
         unit=f" {unit}s",
         file=sys.stderr,
         mininterval=0.2 if watched else 10.0,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json
+from cellkin.telling import tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,12 +98,12 @@ def command(
     elif report is not None:
         _show(report)
     else:
-        click.echo(f"no label of data set {dataset} yet: nothing to adapt to", err=True)
+        tell(f"no label of data set {dataset} yet: nothing to adapt to", err=True)
     if declared and not as_json:
         line = f"only these classes can occur in {dataset}: {', '.join(declared)}"
         if besides:
             line += f"; and, as cells there are labelled so, {', '.join(besides)}"
-        click.echo(line)
+        tell(line)
     if asked is not None:
         _ask(asked, dataset, out, quiet=as_json)
 
@@ -115,27 +117,30 @@ def _ask(asked: Sequence[ToLabel], dataset: str, out: str | None, *, quiet: bool
     if out is not None:
         write_whole(Path(out), as_table(asked))
         if not quiet:
-            click.echo(
+            tell(
                 f"{out}: {len(asked):,} cells to label next; fill in its column class, then "
                 f"cellkin import ATLAS FOLDER --labels {out} --dataset {dataset}"
             )
     elif not quiet:
-        click.echo(as_table(asked), nl=False)
+        # a table for a program, unless somebody looks at it
+        lines = as_table(asked).removesuffix("\n").split("\n")
+        for line in lines:
+            (tell if sys.stdout.isatty() else click.echo)(line)
 
 
 def _show(report: AdaptReport) -> None:
     for code, count in report.labels.items():
-        click.echo(f"{code:24} {count:>8,} labels")
+        tell(f"{code:24} {count:>8,} labels")
     if report.accuracy is None:
-        click.echo("accuracy not known: no class has two labels, label some more", err=True)
+        tell("accuracy not known: no class has two labels, label some more", err=True)
     else:
         line = f"{report.accuracy:.1%} right, balanced over classes, on labels left out"
         if report.neighbour_accuracy is not None:
             line += f"; the vote of its labelled neighbours alone {report.neighbour_accuracy:.1%}"
-        click.echo(line)
+        tell(line)
     if report.changed is not None:
-        click.echo(f"{report.changed:.1%} of its cells are named otherwise than before")
-    click.echo(
+        tell(f"{report.changed:.1%} of its cells are named otherwise than before")
+    tell(
         f"adapted to data set {report.dataset}: {sum(report.labels.values()):,} labels among "
         f"{report.cells:,} cells, in {report.seconds:.1f} s"
     )

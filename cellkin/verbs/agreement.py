@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cellkin.options import atlas_argument, json_option, print_json, setting_option
+from cellkin.telling import tell
 
 MEASURES = {
     "fleiss": "Fleiss' kappa",
@@ -65,31 +66,31 @@ def command(
 def show(told: dict[str, Any]) -> None:
     """Print what was found, for a person."""
     if not told["cells"]:
-        click.echo("no cell has been read by two readers")
+        tell("no cell has been read by two readers")
         return
-    click.echo(f"{told['cells']:,} cells read by two readers or more; intervals are 95%")
+    tell(f"{told['cells']:,} cells read by two readers or more; intervals are 95%")
     for reader in told["readers"]:
-        click.echo(f"reader  {reader['name']}: {reader['cells']:,} cells")
-    click.echo()
-    click.echo(f"{'measure':30}{'over':12}{'weights':11}{'value':>7}  {'interval':15}"
+        tell(f"reader  {reader['name']}: {reader['cells']:,} cells")
+    tell()
+    tell(f"{'measure':30}{'over':12}{'weights':11}{'value':>7}  {'interval':15}"
                f"{'alike':>7}{'cells':>8}  readers")  # fmt: skip
     for row in told["figures"]:
-        click.echo(
+        tell(
             f"{MEASURES[row['measure']]:30}{row['scope']:12}{row['weights']:11}"
             f"{_number(row['value']):>7}  "
             f"{_span(row['interval']):15}"
             f"{_percent(row['same']):>7}{row['cells']:>8,}  "
             f"{' and '.join(row['readers']) if row['measure'] == 'cohen' else 'all'}"
         )
-    click.echo()
+    tell()
     for each in told["confusions"]:
         total = sum(map(sum, each["counts"]))
-        click.echo(f"{each['reader']} says what the consensus says of {_percent(each['share'])} "
+        tell(f"{each['reader']} says what the consensus says of {_percent(each['share'])} "
                    f"of {total:,} cells")  # fmt: skip
         for truth, row in zip(each["classes"], each["counts"], strict=True):
             wrong = {c: n for c, n in zip(each["classes"], row, strict=True) if n and c != truth}
             for code, count in sorted(wrong.items(), key=lambda item: -item[1]):
-                click.echo(f"  {truth} called {code}: {count:,}")
+                tell(f"  {truth} called {code}: {count:,}")
 
 
 def _number(value: float | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cellkin.options import atlas_argument, setting_option
+from cellkin.telling import tell
 
 
 @click.command()
@@ -71,12 +72,12 @@ def command(
 
     def announce(address: str, warning: str | None, accounts_on: bool) -> None:
         if warning:
-            click.echo(f"warning: {warning}", err=True)
+            tell(f"warning: {warning}", err=True)
         readers = "all who have an account" if accounts_on else config.author
-        click.echo(f"CellKin annotator for {readers} at {address}")
-        click.echo("stop with Ctrl-C; every label is on disk already", err=True)
+        tell(f"CellKin annotator for {readers} at {address}")
+        tell("stop with Ctrl-C; every label is on disk already", err=True)
 
     def invite(address: str) -> None:
-        click.echo(f"nobody owns this atlas yet; the first owner joins once at {address}")
+        tell(f"nobody owns this atlas yet; the first owner joins once at {address}")
 
     serve(config, announce, invite)

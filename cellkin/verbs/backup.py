@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cellkin.options import GivenPath, atlas_argument
+from cellkin.telling import tell
 
 
 @click.command()
@@ -22,4 +23,4 @@ def command(atlas: str, target: Path) -> None:
 
     with Atlas.open(atlas) as opened:
         opened.backup(target)
-    click.echo(f"copied {atlas} to {target}")
+    tell(f"copied {atlas} to {target}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
+from cellkin.telling import tell
 
 if TYPE_CHECKING:
     from retrieval.answers.classify import ClassifyReport
@@ -114,30 +115,30 @@ def command(
 def _show(report: ClassifyReport, seconds: float) -> None:
     counts = report.counts
     for note in report.notes:
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}", err=True)
     if counts.identical:
-        click.echo(
+        tell(
             f"note: {counts.identical:,} pictures look exactly like a reference, most likely "
             "because they are in the atlas: their own label answered; --not-same leaves it out",
             err=True,
         )
     for file, reason in counts.first:
-        click.echo(f"passed over {file}: {reason}", err=True)
+        tell(f"passed over {file}: {reason}", err=True)
     if counts.passed_over > len(counts.first):
-        click.echo(f"passed over {counts.passed_over - len(counts.first)} more", err=True)
+        tell(f"passed over {counts.passed_over - len(counts.first)} more", err=True)
     if report.resumed:
-        click.echo(f"{report.resumed} answers are of an earlier run of this command", err=True)
+        tell(f"{report.resumed} answers are of an earlier run of this command", err=True)
     if report.laboratory is not None:
-        click.echo(_way(report.laboratory))
+        tell(_way(report.laboratory))
     for what, table in (("class", counts.classes), ("decision", counts.decisions)):
         for name, number in sorted(table.items(), key=lambda item: -item[1]):
-            click.echo(f"{what:9} {name:24} {number:>8,} {number / counts.cells:>7.1%}")
+            tell(f"{what:9} {name:24} {number:>8,} {number / counts.cells:>7.1%}")
             if name == "back_off":
                 for above, some in sorted(counts.backed_off_to.items(), key=lambda i: -i[1]):
-                    click.echo(f"{'':9}   to {above:19} {some:>8,} {some / counts.cells:>7.1%}")
+                    tell(f"{'':9}   to {above:19} {some:>8,} {some / counts.cells:>7.1%}")
     for remark, number in sorted(counts.remarks.items(), key=lambda item: -item[1]):
-        click.echo(f"remark    {remark:34} {number:>8,}")
-    click.echo(
+        tell(f"remark    {remark:34} {number:>8,}")
+    tell(
         f"{counts.cells:,} cells classified in {seconds:.1f} s, {counts.passed_over:,} files "
         f"passed over; written to {report.out}"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cellkin.options import GivenPath, setting_option
+from cellkin.telling import tell
 
 if TYPE_CHECKING:
     from retrieval.demo import DemoReport
@@ -39,7 +40,7 @@ def command(folder: Path, real: bool, serve: bool, host: str, port: int, seed: i
     from retrieval.sample import lay_out
 
     sample = lay_out(folder, seed=seed, real=real, before_download=_tell_licence)
-    click.echo(sample.notes)
+    tell(sample.notes)
     report = build(folder, sample)
     _print_answers(report)
     _print_next(report, sample)
@@ -49,21 +50,21 @@ def command(folder: Path, real: bool, serve: bool, host: str, port: int, seed: i
 
 def _tell_licence(chosen: PublicSet, files: list[RemoteFile]) -> None:
     size = sum(file.size or 0 for file in files)
-    click.echo(f"downloading {chosen.title}, {size / 1e6:,.0f} MB", err=True)
-    click.echo(f"licence: {chosen.licence}; cite: {chosen.citation}", err=True)
+    tell(f"downloading {chosen.title}, {size / 1e6:,.0f} MB", err=True)
+    tell(f"licence: {chosen.licence}; cite: {chosen.citation}", err=True)
 
 
 def _print_answers(report: DemoReport) -> None:
-    click.echo(f"{report.references} references, {report.batch} unlabelled cells of a new slide")
+    tell(f"{report.references} references, {report.batch} unlabelled cells of a new slide")
     width = max((len(answer.proposal.class_code) for answer in report.answers), default=0)
     for answer in report.shown(LINES):
         said = answer.proposal
-        click.echo(
+        tell(
             f"  {answer.file}  {said.class_code:{width}}  {said.probability:.2f}  "
             f"nearest at {said.evidence[0].distance:.3f}; its source says {answer.truth}"
         )
-    click.echo(f"{report.agreeing} of {len(report.answers)} proposals agree with the source")
-    click.echo(f"montage: {report.montage}")
+    tell(f"{report.agreeing} of {len(report.answers)} proposals agree with the source")
+    tell(f"montage: {report.montage}")
 
 
 def _print_next(report: DemoReport, sample: Sample) -> None:
@@ -75,9 +76,9 @@ def _print_next(report: DemoReport, sample: Sample) -> None:
         ("classify", report.atlas, sample.batch, "--out", out / "predictions.csv"),
         ("evaluate", report.atlas, sample.batch, "--labels", sample.truth, "--out", out / "report"),
     )
-    click.echo("try next:")
+    tell("try next:")
     for words in lines:
-        click.echo("  cellkin " + shlex.join(str(word) for word in words))
+        tell("  cellkin " + shlex.join(str(word) for word in words))
 
 
 def _annotate(report: DemoReport, host: str, port: int) -> None:
@@ -86,8 +87,8 @@ def _annotate(report: DemoReport, host: str, port: int) -> None:
 
     def announce(address: str, warning: str | None, _accounts: bool) -> None:
         if warning:
-            click.echo(f"warning: {warning}", err=True)
-        click.echo(f"annotator: {address}")
-        click.echo("stop with Ctrl-C; labels are kept", err=True)
+            tell(f"warning: {warning}", err=True)
+        tell(f"annotator: {address}")
+        tell("stop with Ctrl-C; labels are kept", err=True)
 
     serve(AnnotatorConfig(atlas=report.atlas, host=host, port=port), announce)

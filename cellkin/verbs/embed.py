@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
+from cellkin.telling import tell
 
 if TYPE_CHECKING:
     from index import Atlas
@@ -61,22 +62,20 @@ def command(
             }
         )
         return
-    click.echo(
-        f"{report.embedded} cells embedded under model {report.model_id[:12]} in {seconds:.1f} s"
-    )
+    tell(f"{report.embedded} cells embedded under model {report.model_id[:12]} in {seconds:.1f} s")
     if report.again:
-        click.echo(f"{report.again} of them anew: the usual size of their data set has moved")
+        tell(f"{report.again} of them anew: the usual size of their data set has moved")
     if report.no_cell:
-        click.echo(f"{report.no_cell} show no cell that could be found: taken as they are")
+        tell(f"{report.no_cell} show no cell that could be found: taken as they are")
     for name, words in report.uneven.items():
-        click.echo(f"data set {name}: {words}", err=True)
+        tell(f"data set {name}: {words}", err=True)
     for file, reason in report.passed_over[:20]:
-        click.echo(f"passed over {file}: {reason}", err=True)
+        tell(f"passed over {file}: {reason}", err=True)
     if len(report.passed_over) > 20:
-        click.echo(f"passed over {len(report.passed_over) - 20} more; see --json", err=True)
+        tell(f"passed over {len(report.passed_over) - 20} more; see --json", err=True)
     for name, words in said.items():
-        click.echo(f"data set {name} {words}", err=True)
-        click.echo(f"cellkin trust {atlas} --dataset {name} says more", err=True)
+        tell(f"data set {name} {words}", err=True)
+        tell(f"cellkin trust {atlas} --dataset {name} says more", err=True)
 
 
 def _unlabelled(atlas: Atlas, model_id: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
+from cellkin.telling import tell
 
 
 @click.command()
@@ -107,8 +108,8 @@ def _show(document: dict[str, Any], out: str) -> None:
     from retrieval.evaluation.report import MEASURED, number
 
     data, classes = document["data"], document["classification"]
-    click.echo(f"{data['cells']:,} cells against {data['references']:,} references")
-    click.echo(MEASURED)
+    tell(f"{data['cells']:,} cells against {data['references']:,} references")
+    tell(MEASURED)
     rows = [
         ("accuracy", classes["accuracy"]),
         ("balanced accuracy", classes["balanced_accuracy"]),
@@ -128,11 +129,9 @@ def _show(document: dict[str, Any], out: str) -> None:
         ("classes a set", document["prediction_sets"]["mean_size"]),
     ]
     for name, figure in rows:
-        click.echo(f"{name:20} {number(figure)}")
-    click.echo(f"figures, plots and every answer: {Path(out) / 'report.md'}")
+        tell(f"{name:20} {number(figure)}")
+    tell(f"figures, plots and every answer: {Path(out) / 'report.md'}")
     if data["left_out"]:
-        click.echo(
-            f"{len(data['left_out'])} cells could not be measured; see metrics.json", err=True
-        )
+        tell(f"{len(data['left_out'])} cells could not be measured; see metrics.json", err=True)
     for note in data["notes"]:
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}", err=True)

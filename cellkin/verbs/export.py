@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json
+from cellkin.telling import tell
 
 
 @click.command()
@@ -55,8 +56,8 @@ def command(
         passed = [{"file": file, "reason": reason} for file, reason in done.passed_over]
         print_json({"folder": str(out), "cells": done.count, "passed_over": passed})
         return
-    click.echo(f"{done.count:,} cells to {out}")
+    tell(f"{done.count:,} cells to {out}")
     for file, reason in done.passed_over[:10]:
-        click.echo(f"passed over {file}: {reason}", err=True)
+        tell(f"passed over {file}: {reason}", err=True)
     if len(done.passed_over) > 10:
-        click.echo(f"passed over {len(done.passed_over):,} in all: see {out}/README.md", err=True)
+        tell(f"passed over {len(done.passed_over):,} in all: see {out}/README.md", err=True)

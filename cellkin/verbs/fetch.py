@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cellkin.options import GivenPath, json_option, print_json
+from cellkin.telling import tell
 
 if TYPE_CHECKING:
     from retrieval.reading.public import PublicSet, RemoteFile
@@ -44,8 +45,8 @@ def command(name: str | None, to: str, mirror: str | None, show: bool, as_json: 
         print_json(report.as_dict())
         return
     for row in report.files:
-        click.echo(f"{row['name']}: sha256 {row['sha256']}")
-    click.echo(f"next: cellkin import ATLAS {report.source} --dataset {chosen.name}")
+        tell(f"{row['name']}: sha256 {row['sha256']}")
+    tell(f"next: cellkin import ATLAS {report.source} --dataset {chosen.name}")
 
 
 def _list(sets: dict[str, PublicSet], as_json: bool) -> None:
@@ -60,17 +61,18 @@ def _list(sets: dict[str, PublicSet], as_json: bool) -> None:
         return
     width = max(map(len, sets))
     for each in sets.values():
-        click.echo(f"{each.name:{width}}  {each.title}")
+        tell(f"{each.name:{width}}  {each.title}")
 
 
 def _describe(chosen: PublicSet, files: list[RemoteFile], *, err: bool) -> None:
     from retrieval.reading.download import checksum_words
 
-    click.echo(f"{chosen.title}\n  holds     {chosen.holds}\n  page      {chosen.page}", err=err)
-    click.echo(f"  licence   {chosen.licence}\n  cite      {chosen.citation}", err=err)
+    tell(chosen.title, err=err)
+    for what in ("holds", "page", "licence", "citation"):
+        tell(f"  {what.replace('citation', 'cite'):9} {getattr(chosen, what)}", err=err)
     for file in files:
         size = f"{file.size / 1e6:,.0f} MB" if file.size else file.about or "size told by server"
-        click.echo(f"  file      {file.name}, {size}, checksum {checksum_words(file)}", err=err)
-        click.echo(f"            {file.url}", err=err)
+        tell(f"  file      {file.name}, {size}, checksum {checksum_words(file)}", err=err)
+        tell(f"            {file.url}", err=err)
     if not files:
-        click.echo("  files     listed by the page when fetched, with their checksums", err=err)
+        tell("  files     listed by the page when fetched, with their checksums", err=err)

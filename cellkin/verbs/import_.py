@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
+from cellkin.telling import tell
 
 if TYPE_CHECKING:
     from index import Taxonomy
@@ -82,46 +83,46 @@ def command(
 
 def show(report: ImportReport, atlas: str) -> None:
     """Print the report for a person: counts, then what deserves a look."""
-    click.echo(f"data set {report.dataset} in {report.root}, read as {report.reader}")
-    click.echo(f"  added          {report.added:>9,}")
-    click.echo(f"  already there  {report.existing:>9,}")
-    click.echo(f"  labels added   {report.labels:>9,}")
+    tell(f"data set {report.dataset} in {report.root}, read as {report.reader}")
+    tell(f"  added          {report.added:>9,}")
+    tell(f"  already there  {report.existing:>9,}")
+    tell(f"  labels added   {report.labels:>9,}")
     if report.duplicates:
-        click.echo(f"exact duplicates, kept once: {len(report.duplicates):,}")
+        tell(f"exact duplicates, kept once: {len(report.duplicates):,}")
         _some([f"{file} = {same}" for file, same in report.duplicates])
     if report.contradictions:
-        click.echo(f"contradicting labels of one picture: {len(report.contradictions):,}")
+        tell(f"contradicting labels of one picture: {len(report.contradictions):,}")
         _some([f"{a} is {x}, {b} is {y}" for a, x, b, y in report.contradictions])
     if report.passed_over:
-        click.echo(f"passed over: {len(report.passed_over):,}")
+        tell(f"passed over: {len(report.passed_over):,}")
         for reason, files in report.reasons.items():
             more = ", …" if len(files) > NAMED else ""
-            click.echo(f"  {len(files):,}  {reason}: {', '.join(files[:NAMED])}{more}")
+            tell(f"  {len(files):,}  {reason}: {', '.join(files[:NAMED])}{more}")
     if report.unknown_classes:
         cells = sum(each.cells for each in report.unknown_classes)
-        click.echo(f"class names not in the taxonomy, {cells:,} cells came in unlabelled:")
+        tell(f"class names not in the taxonomy, {cells:,} cells came in unlabelled:")
         _names(report.unknown_classes)
-        click.echo(
+        tell(
             "  a class that 'cellkin taxonomy' lists: write it in the table by a name given there; "
             f"another: 'cellkin taxonomy {atlas} --add CODE --parent CLASS --alias NAME'; "
             "then import again"
         )
     if report.unknown_subclasses:
-        click.echo("subclasses not known within their class, the class was taken:")
+        tell("subclasses not known within their class, the class was taken:")
         _names(report.unknown_subclasses)
     if report.unknown_splits:
-        click.echo("splits not known, these cells came in without one; train, val and test are:")
+        tell("splits not known, these cells came in without one; train, val and test are:")
         _names(report.unknown_splits)
 
 
 def _some(lines: list[str]) -> None:
     for line in lines[:NAMED]:
-        click.echo(f"  {line}")
+        tell(f"  {line}")
     if len(lines) > NAMED:
-        click.echo(f"  … and {len(lines) - NAMED:,} more; --json lists all")
+        tell(f"  … and {len(lines) - NAMED:,} more; --json lists all")
 
 
 def _names(names: list[UnknownName]) -> None:
     for each in names:
         close = f"; close are {', '.join(each.close)}" if each.close else ""
-        click.echo(f"  {each.text}: {each.cells:,} cells{close}")
+        tell(f"  {each.text}: {each.cells:,} cells{close}")

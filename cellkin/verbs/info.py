@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellkin.options import atlas_argument, json_option, print_json
+from cellkin.telling import tell
 
 if TYPE_CHECKING:
     from index import Atlas
@@ -67,18 +68,18 @@ def _plain(value: Any) -> Any:
 
 def show(found: dict[str, Any]) -> None:
     """Print what ``describe`` found, for a person."""
-    click.echo(f"atlas     {found['path']}")
-    click.echo(
+    tell(f"atlas     {found['path']}")
+    tell(
         f"cells     {found['cells']:,}, of which {found['labelled']:,} labelled, "
         f"{found['disputed']:,} disputed, {found['flagged']:,} flagged"
     )
     for dataset in found["datasets"]:
-        click.echo(f"data set  {dataset['name']}: {dataset['cells']:,} cells in {dataset['root']}")
+        tell(f"data set  {dataset['name']}: {dataset['cells']:,} cells in {dataset['root']}")
     for model in found["models"]:
         mark = ", active" if model["active"] else ""
-        click.echo(f"model     {model['id'][:12]}: {model['embedded']:,} cells embedded{mark}")
+        tell(f"model     {model['id'][:12]}: {model['embedded']:,} cells embedded{mark}")
     if found["classes"]:
-        click.echo("labels")
+        tell("labels")
         width = max(len(code) for code in found["classes"])
         for code, count in found["classes"].items():
-            click.echo(f"  {code:{width}}  {count:>9,}")
+            tell(f"  {code:{width}}  {count:>9,}")

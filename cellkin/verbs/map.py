@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cellkin.options import GivenPath, atlas_argument, setting_option
+from cellkin.telling import tell
 
 
 @click.command()
@@ -56,8 +57,8 @@ def command(
         draw_map(drawn, opened.taxonomy, Path(out), colour=colour)
         placed = int(drawn.placed.sum())
         said = f", {placed:,} placed on the kept map" if placed else ""
-        click.echo(f"{len(drawn.coordinates):,} cells{said}: {out}")
+        tell(f"{len(drawn.coordinates):,} cells{said}: {out}")
         if html is not None:
             shown = write_page(opened, drawn, Path(html), colour=colour, most=most, seed=seed)
             size = Path(html).stat().st_size / 1e6
-            click.echo(f"{shown:,} cells with their pictures, {size:.1f} MB: {html}")
+            tell(f"{shown:,} cells with their pictures, {size:.1f} MB: {html}")

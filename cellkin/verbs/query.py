@@ -15,6 +15,7 @@ from cellkin.options import (
     print_json,
     setting_option,
 )
+from cellkin.telling import tell
 
 if TYPE_CHECKING:
     from retrieval.answers.query import QueryResult
@@ -89,19 +90,19 @@ def command(
     answered = [result for result in results if result.error is None]
     for result in results:
         if result.error is not None:
-            click.echo(f"passed over {result.file}: {result.error}", err=True)
+            tell(f"passed over {result.file}: {result.error}", err=True)
     if not answered:
         raise click.ClickException("no picture could be read; give JPEG, PNG or TIFF files")
     if montage is not None:
         rest = f", the first {MOST} of {len(answered)} pictures" if len(answered) > drawn else ""
-        click.echo(f"montage written to {montage}{rest}", err=True)
+        tell(f"montage written to {montage}{rest}", err=True)
 
 
 def _show(result: QueryResult) -> None:
     if result.error is not None:
         return
-    click.echo(result.file)
-    click.echo(f"  {'distance':>8}  {'similarity':>10}  {'class':24}  {'author':12}  from")
+    tell(result.file)
+    tell(f"  {'distance':>8}  {'similarity':>10}  {'class':24}  {'author':12}  from")
     for each in result.neighbours:
         origin = "  ".join(
             [
@@ -112,7 +113,7 @@ def _show(result: QueryResult) -> None:
                 f"(cell {each.cell_id})",
             ]
         )
-        click.echo(
+        tell(
             f"  {each.distance:8.4f}  {each.similarity:10.4f}  {each.class_code:24}  "
             f"{each.author:12}  {origin}"
         )

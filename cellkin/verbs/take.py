@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json
+from cellkin.telling import tell
 
 SHOWN = 10  # rows passed over that are listed
 
@@ -54,9 +55,9 @@ def command(
         )
         return
     verb = "would be added" if dry_run else "added"
-    click.echo(f"{report.rows:,} rows: {len(report.labels):,} labels {verb}, "
+    tell(f"{report.rows:,} rows: {len(report.labels):,} labels {verb}, "
                f"{report.same:,} known already, {report.passed:,} passed over")  # fmt: skip
     if report.contradicting:
-        click.echo(f"{report.contradicting:,} of them contradict the present label of their cell")
+        tell(f"{report.contradicting:,} of them contradict the present label of their cell")
     for line, what, why in report.passed_over[:SHOWN]:
-        click.echo(f"passed over row {line} ({what}): {why}", err=True)
+        tell(f"passed over row {line} ({what}): {why}", err=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellkin.options import GivenPath, json_option, print_json
+from cellkin.telling import tell
 
 if TYPE_CHECKING:
     from index import Taxonomy
@@ -66,7 +67,7 @@ def command(
     if as_json:
         print_json(as_dict(node))
     else:
-        click.echo(f"added {node.code} ({above} › {node.name})")
+        tell(f"added {node.code} ({above} › {node.name})")
 
 
 def as_dict(node: Node) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def show(taxonomy: Taxonomy, as_json: bool) -> None:
     def branch(node: Node, depth: int) -> None:
         code = "  " * depth + node.code
         facts = [node.name, node.ontology or "", f"key {node.key}" if node.key else ""]
-        click.echo(f"{code:36}{'  '.join(fact for fact in facts if fact)}")
+        tell(f"{code:36}{'  '.join(fact for fact in facts if fact)}")
         for child in taxonomy.children(node.code):
             branch(child, depth + 1)
 

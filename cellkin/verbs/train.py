@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cellkin.options import atlas_argument, json_option, print_json, setting_option
+from cellkin.telling import tell
 from retrieval.backbones import BACKBONES
 from retrieval.losses import LOSSES
 from retrieval.training import LEVELS, PRECISIONS, VIEWS, TrainingOptions, train_atlas
@@ -101,11 +102,11 @@ def command(
         values = asdict(report)
         print_json({**values, "file": str(report.file), "folder": str(report.folder)})
         return
-    click.echo(
+    tell(
         f"model {report.model_id[:12]} learned from {report.train_cells} cells of "
         f"{len(report.classes)} classes; MAP@R {report.map_at_r:.4f} on {report.val_cells} val "
         f"cells at epoch {report.best_epoch} of {report.epochs}"
     )
-    click.echo(f"curves: {report.folder / 'curves.png'}")
+    tell(f"curves: {report.folder / 'curves.png'}")
     if not keep_active:
-        click.echo(f"next: cellkin embed {atlas}")
+        tell(f"next: cellkin embed {atlas}")

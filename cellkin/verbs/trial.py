@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
+from cellkin.telling import tell
 
 _TIMES = ("single", "confirm", "glance", "cell", "correction")
 _ERRORS = ("single", "follow", "miss", "alarm")
@@ -105,7 +106,7 @@ def command(
     )
     with Atlas.open(atlas) as opened:
         drawn = draw_cells(opened, dataset, cells, seed)
-    held = hold(drawn, plan, lambda said: click.echo(said, err=True))
+    held = hold(drawn, plan, lambda said: tell(said, err=True))
     found = document(held) if out is None else write(held, Path(out))
     if as_json:
         print_json(found)
@@ -116,23 +117,24 @@ def command(
 def _show(found: dict[str, Any], out: str | None) -> None:
     from annotator.trial.report import HEAD, error_rows, rows, time_rows
 
-    click.echo(f"{found['cells']:,} cells of {len(found['classes'])} classes, no label to begin")
+    tell(f"{found['cells']:,} cells of {len(found['classes'])} classes, no label to begin")
     _table([list(HEAD), *rows(found)])
     if any(not each["reached"] for each in found["ways"].values()):
-        click.echo(f"* not {found['target']:g} right with every reader")
+        tell(f"* not {found['target']:g} right with every reader")
     if found["sensitivity"]["errors"]:
-        click.echo("\nsheets, with readers who are otherwise:")
+        tell()
+        tell("sheets, with readers who are otherwise:")
         _table([list(HEAD), *error_rows(found)])
     if found["sensitivity"]["times"]:
-        click.echo("\ntimes one by one, if:")
+        tell()
+        tell("times one by one, if:")
         _table([["", *found["ways"]], *time_rows(found)])
     if out is not None:
-        click.echo(f"\nall figures and the curve: {Path(out)}")
+        tell()
+        tell(f"all figures and the curve: {Path(out)}")
 
 
 def _table(rows: list[list[str]]) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        click.echo(
-            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        )
+        tell("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
+from cellkin.telling import tell
 
 if TYPE_CHECKING:
     from retrieval.laboratory.trusting import TrustReport
@@ -49,24 +50,24 @@ def command(atlas: str, dataset: str, out: Path | None, seed: int, as_json: bool
     else:
         _show(report, out if drawn else None)
         if out is not None and not drawn:
-            click.echo("note: nothing is drawn: no labelled cell is known", err=True)
+            tell("note: nothing is drawn: no labelled cell is known", err=True)
 
 
 def _show(report: TrustReport, drawn: Path | None) -> None:
     said = report.answered.judgement.as_dict()
-    click.echo(f"data set {report.dataset}: {report.cells:,} cells, {report.labels:,} labelled")
+    tell(f"data set {report.dataset}: {report.cells:,} cells, {report.labels:,} labelled")
     for line in report.words():
-        click.echo(f"- {line}")
+        tell(f"- {line}")
     for each in said["laboratories"]:
         verdict = "unlike" if each["unlike"] else "alike"
-        click.echo(
+        tell(
             f"laboratory {each['name']:24} {verdict:7} p {each['p']:.3f}  "
             f"distance {each['distance']:.2f}"
         )
     for name, number in sorted(said["decisions"].items(), key=lambda item: -item[1]):
-        click.echo(f"decision   {name:24} {number:>8,} {number / report.cells:>7.1%}")
-    click.echo(f"mean stated probability {said['mean_probability']:.1%}, "
+        tell(f"decision   {name:24} {number:>8,} {number / report.cells:>7.1%}")
+    tell(f"mean stated probability {said['mean_probability']:.1%}, "
                f"{said['mean_set']:.2f} classes a prediction set, "
                f"{said['novel']:.1%} of the cells novel")  # fmt: skip
     if drawn is not None:
-        click.echo(f"drawn: {drawn}")
+        tell(f"drawn: {drawn}")
