@@ -9,6 +9,7 @@ import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json
 from cellkin.telling import tell
+from index.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,8 +119,8 @@ def _ask(asked: Sequence[ToLabel], dataset: str, out: str | None, *, quiet: bool
         write_whole(Path(out), as_table(asked))
         if not quiet:
             tell(
-                f"{out}: {len(asked):,} cells to label next; fill in its column class, then "
-                f"cellkin import ATLAS FOLDER --labels {out} --dataset {dataset}"
+                f"{out}: {counted(len(asked), 'cell')} to label next; fill in its column class, "
+                f"then cellkin import ATLAS FOLDER --labels {out} --dataset {dataset}"
             )
     elif not quiet:
         # a table for a program, unless somebody looks at it
@@ -130,7 +131,7 @@ def _ask(asked: Sequence[ToLabel], dataset: str, out: str | None, *, quiet: bool
 
 def _show(report: AdaptReport) -> None:
     for code, count in report.labels.items():
-        tell(f"{code:24} {count:>8,} labels")
+        tell(f"{code:24} {count:>8,} label{'' if count == 1 else 's'}")
     if report.accuracy is None:
         tell("accuracy not known: no class has two labels, label some more", err=True)
     else:
@@ -141,6 +142,7 @@ def _show(report: AdaptReport) -> None:
     if report.changed is not None:
         tell(f"{report.changed:.1%} of its cells are named otherwise than before")
     tell(
-        f"adapted to data set {report.dataset}: {sum(report.labels.values()):,} labels among "
-        f"{report.cells:,} cells, in {report.seconds:.1f} s"
+        f"adapted to data set {report.dataset}: "
+        f"{counted(sum(report.labels.values()), 'label')} among "
+        f"{counted(report.cells, 'cell')}, in {report.seconds:.1f} s"
     )

@@ -8,6 +8,7 @@ import click
 
 from cellkin.options import atlas_argument, json_option, print_json, setting_option
 from cellkin.telling import tell
+from index.wording import counted
 
 MEASURES = {
     "fleiss": "Fleiss' kappa",
@@ -68,9 +69,9 @@ def show(told: dict[str, Any]) -> None:
     if not told["cells"]:
         tell("no cell has been read by two readers")
         return
-    tell(f"{told['cells']:,} cells read by two readers or more; intervals are 95%")
+    tell(f"{counted(told['cells'], 'cell')} read by two readers or more; intervals are 95%")
     for reader in told["readers"]:
-        tell(f"reader  {reader['name']}: {reader['cells']:,} cells")
+        tell(f"reader  {reader['name']}: {counted(reader['cells'], 'cell')}")
     tell()
     tell(f"{'measure':30}{'over':12}{'weights':11}{'value':>7}  {'interval':15}"
                f"{'alike':>7}{'cells':>8}  readers")  # fmt: skip
@@ -86,7 +87,7 @@ def show(told: dict[str, Any]) -> None:
     for each in told["confusions"]:
         total = sum(map(sum, each["counts"]))
         tell(f"{each['reader']} says what the consensus says of {_percent(each['share'])} "
-                   f"of {total:,} cells")  # fmt: skip
+                   f"of {counted(total, 'cell')}")  # fmt: skip
         for truth, row in zip(each["classes"], each["counts"], strict=True):
             wrong = {c: n for c, n in zip(each["classes"], row, strict=True) if n and c != truth}
             for code, count in sorted(wrong.items(), key=lambda item: -item[1]):

@@ -10,6 +10,7 @@ import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
 from cellkin.telling import tell
+from index.wording import counted
 
 if TYPE_CHECKING:
     from retrieval.answers.classify import ClassifyReport
@@ -118,8 +119,9 @@ def _show(report: ClassifyReport, seconds: float) -> None:
         tell(f"note: {note}", err=True)
     if counts.identical:
         tell(
-            f"note: {counts.identical:,} pictures look exactly like a reference, most likely "
-            "because they are in the atlas: their own label answered; --not-same leaves it out",
+            f"note: {counted(counts.identical, 'picture looks', 'pictures look')} exactly like a "
+            "reference, most likely by being in the atlas: that label answered; --not-same leaves "
+            "it out",
             err=True,
         )
     for file, reason in counts.first:
@@ -127,7 +129,11 @@ def _show(report: ClassifyReport, seconds: float) -> None:
     if counts.passed_over > len(counts.first):
         tell(f"passed over {counts.passed_over - len(counts.first)} more", err=True)
     if report.resumed:
-        tell(f"{report.resumed} answers are of an earlier run of this command", err=True)
+        tell(
+            f"{counted(report.resumed, 'answer is', 'answers are')} of an earlier run of this "
+            "command",
+            err=True,
+        )
     if report.laboratory is not None:
         tell(_way(report.laboratory))
     for what, table in (("class", counts.classes), ("decision", counts.decisions)):
@@ -139,8 +145,8 @@ def _show(report: ClassifyReport, seconds: float) -> None:
     for remark, number in sorted(counts.remarks.items(), key=lambda item: -item[1]):
         tell(f"remark    {remark:34} {number:>8,}")
     tell(
-        f"{counts.cells:,} cells classified in {seconds:.1f} s, {counts.passed_over:,} files "
-        f"passed over; written to {report.out}"
+        f"{counted(counts.cells, 'cell')} classified in {seconds:.1f} s, "
+        f"{counted(counts.passed_over, 'file')} passed over; written to {report.out}"
     )
 
 
@@ -156,7 +162,7 @@ def _way(said: dict[str, Any]) -> str:
     line = f"way       {said['way']}: {WAYS[said['way']]}"
     taught = said["adaptation"]
     if taught is not None:
-        line += f" ({taught['labels']:,} labels"
+        line += f" ({counted(taught['labels'], 'label')}"
         if taught["accuracy"] is not None:
             line += f", {taught['accuracy']:.1%} right on labels left out"
         line += ")"

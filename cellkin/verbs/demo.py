@@ -10,6 +10,7 @@ import click
 
 from cellkin.options import GivenPath, setting_option
 from cellkin.telling import tell
+from index.wording import counted
 
 if TYPE_CHECKING:
     from retrieval.demo import DemoReport
@@ -55,7 +56,10 @@ def _tell_licence(chosen: PublicSet, files: list[RemoteFile]) -> None:
 
 
 def _print_answers(report: DemoReport) -> None:
-    tell(f"{report.references} references, {report.batch} unlabelled cells of a new slide")
+    tell(
+        f"{counted(report.references, 'reference')}, "
+        f"{counted(report.batch, 'unlabelled cell')} of a new slide"
+    )
     width = max((len(answer.proposal.class_code) for answer in report.answers), default=0)
     for answer in report.shown(LINES):
         said = answer.proposal
@@ -63,7 +67,8 @@ def _print_answers(report: DemoReport) -> None:
             f"  {answer.file}  {said.class_code:{width}}  {said.probability:.2f}  "
             f"nearest at {said.evidence[0].distance:.3f}; its source says {answer.truth}"
         )
-    tell(f"{report.agreeing} of {len(report.answers)} proposals agree with the source")
+    answers = counted(len(report.answers), "proposal agrees", "proposals agree")
+    tell(f"{report.agreeing} of {answers} with the source")
     tell(f"montage: {report.montage}")
 
 

@@ -10,6 +10,7 @@ import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
 from cellkin.telling import tell
+from index.wording import counted
 
 if TYPE_CHECKING:
     from index import Atlas
@@ -62,11 +63,15 @@ def command(
             }
         )
         return
-    tell(f"{report.embedded} cells embedded under model {report.model_id[:12]} in {seconds:.1f} s")
+    tell(
+        f"{counted(report.embedded, 'cell')} embedded under model {report.model_id[:12]} "
+        f"in {seconds:.1f} s"
+    )
     if report.again:
         tell(f"{report.again} of them anew: the usual size of their data set has moved")
     if report.no_cell:
-        tell(f"{report.no_cell} show no cell that could be found: taken as they are")
+        pictures = counted(report.no_cell, "picture shows", "pictures show")
+        tell(f"{pictures} no cell that could be found: taken whole")
     for name, words in report.uneven.items():
         tell(f"data set {name}: {words}", err=True)
     for file, reason in report.passed_over[:20]:
@@ -85,6 +90,6 @@ def _unlabelled(atlas: Atlas, model_id: str) -> dict[str, str]:
     metadata = atlas.model_metadata(model_id)
     said = {}
     for name, labels in hardly_labelled(atlas, model_id).items():
-        has = f"{labels} label{'s' if labels > 1 else ''}" if labels else "no label"
+        has = counted(labels, "label") if labels else "no label"
         said[name] = f"has {has}: {trust_dataset(atlas, model_id, metadata, name).words()[0]}"
     return said

@@ -10,6 +10,7 @@ import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
 from cellkin.telling import tell
+from index.wording import counted
 
 
 @click.command()
@@ -108,7 +109,7 @@ def _show(document: dict[str, Any], out: str) -> None:
     from retrieval.evaluation.report import MEASURED, number
 
     data, classes = document["data"], document["classification"]
-    tell(f"{data['cells']:,} cells against {data['references']:,} references")
+    tell(f"{counted(data['cells'], 'cell')} against {counted(data['references'], 'reference')}")
     tell(MEASURED)
     rows = [
         ("accuracy", classes["accuracy"]),
@@ -132,6 +133,9 @@ def _show(document: dict[str, Any], out: str) -> None:
         tell(f"{name:20} {number(figure)}")
     tell(f"figures, plots and every answer: {Path(out) / 'report.md'}")
     if data["left_out"]:
-        tell(f"{len(data['left_out'])} cells could not be measured; see metrics.json", err=True)
+        tell(
+            f"{counted(len(data['left_out']), 'cell')} could not be measured; see metrics.json",
+            err=True,
+        )
     for note in data["notes"]:
         tell(f"note: {note}", err=True)

@@ -8,6 +8,7 @@ import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json
 from cellkin.telling import tell
+from index.wording import counted
 
 
 @click.command()
@@ -56,7 +57,7 @@ def command(
         passed = [{"file": file, "reason": reason} for file, reason in done.passed_over]
         print_json({"folder": str(out), "cells": done.count, "passed_over": passed})
         return
-    tell(f"{done.count:,} cells to {out}")
+    tell(f"{counted(done.count, 'cell')} to {out}")
     for file, reason in done.passed_over[:10]:
         tell(f"passed over {file}: {reason}", err=True)
     if len(done.passed_over) > 10:

@@ -9,6 +9,7 @@ import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
 from cellkin.telling import tell
+from index.wording import counted
 
 if TYPE_CHECKING:
     from index import Taxonomy
@@ -100,7 +101,7 @@ def show(report: ImportReport, atlas: str) -> None:
             tell(f"  {len(files):,}  {reason}: {', '.join(files[:NAMED])}{more}")
     if report.unknown_classes:
         cells = sum(each.cells for each in report.unknown_classes)
-        tell(f"class names not in the taxonomy, {cells:,} cells came in unlabelled:")
+        tell(f"class names not in the taxonomy, {counted(cells, 'cell')} came in unlabelled:")
         _names(report.unknown_classes)
         tell(
             "  a class that 'cellkin taxonomy' lists: write it in the table by a name given there; "
@@ -125,4 +126,4 @@ def _some(lines: list[str]) -> None:
 def _names(names: list[UnknownName]) -> None:
     for each in names:
         close = f"; close are {', '.join(each.close)}" if each.close else ""
-        tell(f"  {each.text}: {each.cells:,} cells{close}")
+        tell(f"  {each.text}: {counted(each.cells, 'cell')}{close}")

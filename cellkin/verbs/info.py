@@ -8,6 +8,7 @@ import click
 
 from cellkin.options import atlas_argument, json_option, print_json
 from cellkin.telling import tell
+from index.wording import counted
 
 if TYPE_CHECKING:
     from index import Atlas
@@ -74,10 +75,12 @@ def show(found: dict[str, Any]) -> None:
         f"{found['disputed']:,} disputed, {found['flagged']:,} flagged"
     )
     for dataset in found["datasets"]:
-        tell(f"data set  {dataset['name']}: {dataset['cells']:,} cells in {dataset['root']}")
+        tell(
+            f"data set  {dataset['name']}: {counted(dataset['cells'], 'cell')} in {dataset['root']}"
+        )
     for model in found["models"]:
         mark = ", active" if model["active"] else ""
-        tell(f"model     {model['id'][:12]}: {model['embedded']:,} cells embedded{mark}")
+        tell(f"model     {model['id'][:12]}: {counted(model['embedded'], 'cell')} embedded{mark}")
     if found["classes"]:
         tell("labels")
         width = max(len(code) for code in found["classes"])

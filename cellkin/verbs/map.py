@@ -8,6 +8,7 @@ import click
 
 from cellkin.options import GivenPath, atlas_argument, setting_option
 from cellkin.telling import tell
+from index.wording import counted
 
 
 @click.command()
@@ -57,8 +58,9 @@ def command(
         draw_map(drawn, opened.taxonomy, Path(out), colour=colour)
         placed = int(drawn.placed.sum())
         said = f", {placed:,} placed on the kept map" if placed else ""
-        tell(f"{len(drawn.coordinates):,} cells{said}: {out}")
+        tell(f"{counted(len(drawn.coordinates), 'cell')}{said}: {out}")
         if html is not None:
             shown = write_page(opened, drawn, Path(html), colour=colour, most=most, seed=seed)
             size = Path(html).stat().st_size / 1e6
-            tell(f"{shown:,} cells with their pictures, {size:.1f} MB: {html}")
+            cells = counted(shown, "cell with its picture", "cells with their pictures")
+            tell(f"{cells}, {size:.1f} MB: {html}")

@@ -8,6 +8,7 @@ import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json
 from cellkin.telling import tell
+from index.wording import counted
 
 SHOWN = 10  # rows passed over that are listed
 
@@ -55,9 +56,10 @@ def command(
         )
         return
     verb = "would be added" if dry_run else "added"
-    tell(f"{report.rows:,} rows: {len(report.labels):,} labels {verb}, "
+    tell(f"{counted(report.rows, 'row')}: {counted(len(report.labels), 'label')} {verb}, "
                f"{report.same:,} known already, {report.passed:,} passed over")  # fmt: skip
     if report.contradicting:
-        tell(f"{report.contradicting:,} of them contradict the present label of their cell")
+        some = counted(report.contradicting, "of them contradicts", "of them contradict")
+        tell(f"{some} the present label of the cell")
     for line, what, why in report.passed_over[:SHOWN]:
         tell(f"passed over row {line} ({what}): {why}", err=True)

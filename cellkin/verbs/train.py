@@ -9,6 +9,7 @@ import click
 
 from cellkin.options import atlas_argument, json_option, print_json, setting_option
 from cellkin.telling import tell
+from index.wording import counted
 from retrieval.backbones import BACKBONES
 from retrieval.losses import LOSSES
 from retrieval.training import LEVELS, PRECISIONS, VIEWS, TrainingOptions, train_atlas
@@ -103,9 +104,9 @@ def command(
         print_json({**values, "file": str(report.file), "folder": str(report.folder)})
         return
     tell(
-        f"model {report.model_id[:12]} learned from {report.train_cells} cells of "
-        f"{len(report.classes)} classes; MAP@R {report.map_at_r:.4f} on {report.val_cells} val "
-        f"cells at epoch {report.best_epoch} of {report.epochs}"
+        f"model {report.model_id[:12]} learned from {counted(report.train_cells, 'cell')} of "
+        f"{counted(len(report.classes), 'class', 'classes')}; MAP@R {report.map_at_r:.4f} on "
+        f"{counted(report.val_cells, 'val cell')} at epoch {report.best_epoch} of {report.epochs}"
     )
     tell(f"curves: {report.folder / 'curves.png'}")
     if not keep_active:

@@ -11,6 +11,7 @@ import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
 from cellkin.telling import tell
+from index.wording import counted
 
 _TIMES = ("single", "confirm", "glance", "cell", "correction")
 _ERRORS = ("single", "follow", "miss", "alarm")
@@ -117,7 +118,10 @@ def command(
 def _show(found: dict[str, Any], out: str | None) -> None:
     from annotator.trial.report import HEAD, error_rows, rows, time_rows
 
-    tell(f"{found['cells']:,} cells of {len(found['classes'])} classes, no label to begin")
+    tell(
+        f"{counted(found['cells'], 'cell')} of "
+        f"{counted(len(found['classes']), 'class', 'classes')}, no label to begin"
+    )
     _table([list(HEAD), *rows(found)])
     if any(not each["reached"] for each in found["ways"].values()):
         tell(f"* not {found['target']:g} right with every reader")

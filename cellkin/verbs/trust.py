@@ -9,6 +9,7 @@ import click
 
 from cellkin.options import GivenPath, atlas_argument, json_option, print_json, setting_option
 from cellkin.telling import tell
+from index.wording import counted
 
 if TYPE_CHECKING:
     from retrieval.laboratory.trusting import TrustReport
@@ -55,7 +56,7 @@ def command(atlas: str, dataset: str, out: Path | None, seed: int, as_json: bool
 
 def _show(report: TrustReport, drawn: Path | None) -> None:
     said = report.answered.judgement.as_dict()
-    tell(f"data set {report.dataset}: {report.cells:,} cells, {report.labels:,} labelled")
+    tell(f"data set {report.dataset}: {counted(report.cells, 'cell')}, {report.labels:,} labelled")
     for line in report.words():
         tell(f"- {line}")
     for each in said["laboratories"]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 
+from index.wording import counted
 from retrieval.answers.conformal import PredictionSets, cells_needed
 from retrieval.answers.novelty import NoveltyScale
 from retrieval.answers.selective import (
@@ -217,9 +218,9 @@ def learn_calibration(
     n = len(true)
     if n < LEAST:
         note = (
-            f"only {n} labelled cells could be used for calibration, {LEAST} are needed: "
-            "probabilities are smoothed votes, prediction sets are not calibrated, and every "
-            "decision is abstain"
+            f"only {counted(n, 'labelled cell')} could be used for calibration, {LEAST} are "
+            "needed: probabilities are smoothed votes, prediction sets are not calibrated, and "
+            "every decision is abstain"
         )
         return Calibration(
             ancestry.classes,

@@ -17,6 +17,7 @@ from index.errors import CellKinError
 from index.progress import progress_bar
 from index.records import place
 from index.settings import setting
+from index.wording import counted
 from retrieval.answers.errors import NothingToClassifyError
 from retrieval.answers.limits import reference_limits, require_dataset
 from retrieval.answers.proposal import Proposal
@@ -337,6 +338,7 @@ def nothing_read(source: Path, counts: Counts) -> NothingToClassifyError:
     """The error for a source of which no picture could be read."""
     why = f"; the first, {counts.first[0][0]}: {counts.first[0][1]}" if counts.first else ""
     return NothingToClassifyError(
-        f"no picture in {source} could be read ({counts.passed_over} files passed over{why})",
+        f"no picture in {source} could be read ("
+        f"{counted(counts.passed_over, 'file')} passed over{why})",
         "give a folder of JPEG, PNG or TIFF pictures, a CSV that names them, or one picture",
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from index.wording import counted
+
 Document = Mapping[str, Any]
 
 FEW_GROUPS = 20
@@ -41,7 +43,8 @@ def report_page(document: Document, names: Mapping[str, str]) -> str:
     lines = [
         "# Evaluation",
         "",
-        f"{data['cells']} cells against {data['references']} references, "
+        f"{counted(data['cells'], 'cell')} against "
+        f"{counted(data['references'], 'reference')}, "
         f"level {made['level']}, k = {made['k']}, model `{made['model_id'][:12]}`.",
         "",
         f"{MEASURED[0].upper()}{MEASURED[1:]}.",
@@ -60,7 +63,11 @@ def report_page(document: Document, names: Mapping[str, str]) -> str:
         lines += _table("Retrieval", rows, retrieval)
         lone = retrieval["without_own_class_among_references"]
         if lone:
-            lines += ["", f"{lone} cells have no reference of their class and are left out here."]
+            lines += [
+                "",
+                f"{counted(lone, 'cell has', 'cells have')} no reference of the class: "
+                "left out here.",
+            ]
     lines += _table("Classification", _CLASSES, document["classification"])
     lines += _per_class(document, names)
     lines += _table("Calibration", _TRUST, document["calibration"])
@@ -99,7 +106,7 @@ def _is_depth(name: str) -> bool:
 
 def _intervals_note(bootstrap: Document) -> list[str]:
     groups = bootstrap["groups"]
-    drawn = ", ".join(f"{count} {kind}s" for kind, count in sorted(groups.items()))
+    drawn = ", ".join(counted(count, kind) for kind, count in sorted(groups.items()))
     if set(groups) == {"cell"}:
         note = (
             f"In brackets: 95% intervals over {drawn} taken as independent, as no patient or slide "
@@ -142,8 +149,8 @@ def _novelty(novelty: Document) -> list[str]:
     strange = novelty["cells_of_classes_without_reference"]
     if strange:
         lines.append(
-            f"{strange} cells are of classes without a reference; novelty tells them from the "
-            f"others with AUROC {number(novelty['auroc'], 3)}."
+            f"{counted(strange, 'cell is', 'cells are')} of classes without a reference; "
+            f"novelty tells them from the others with AUROC {number(novelty['auroc'], 3)}."
         )
     return lines
 
@@ -158,10 +165,10 @@ def _provenance(document: Document) -> list[str]:
         f"- command: `{made['command']}`",
         f"- cells: {data['source']}, hash `{data['sha256'][:16]}`; references: hash "
         f"`{data['reference_sha256'][:16]}`",
-        f"- {len(data['left_out'])} cells could not be measured and are left out",
-        f"- {data['same_patient_left_out']} cells have other cells of their patient or slide among "
-        f"the references and {data['duplicates_left_out']} a picture of the same pixels; these "
-        "did not answer",
+        f"- {counted(len(data['left_out']), 'cell')} could not be measured: left out",
+        f"- {counted(data['same_patient_left_out'], 'cell has', 'cells have')} others of the "
+        f"patient or slide among the references and {data['duplicates_left_out']} a picture of the "
+        "same pixels; these did not answer",
         f"- model `{made['model_id']}`",
         f"- {made['time']}, {versions}",
         "",

@@ -18,6 +18,7 @@ from index.adaptations import AdaptationRecord, keep_adaptation
 from index.errors import AtlasError
 from index.moment import now
 from index.seeing import SeenAtlas
+from index.wording import counted
 from retrieval.answers.voting import Integers
 from retrieval.folder import Adaptation, AdaptError, FolderReading, Way, adapt
 from retrieval.laboratory.declared import declared_limits
@@ -168,7 +169,7 @@ def _require(own: OwnCells, labelled: bool) -> None:
         )
     if labelled and not len(own.rows):
         raise AdaptError(
-            f"none of the {len(own):,} cells of data set {own.name} has a label",
+            f"none of the {counted(len(own), 'cell')} of data set {own.name} has a label",
             "label some of each class with cellkin annotate, or import them with --labels",
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from index.wording import counted
 from retrieval.reading.errors import TableError
 from retrieval.reading.found import PassedOver, split_of
 
@@ -99,7 +100,7 @@ class Table:
         if len(values) != self.width:
             return PassedOver(
                 f"{self.path.name} line {line}",
-                f"a row with {len(values)} fields where the heading has {self.width}",
+                f"a row with {counted(len(values), 'field')} where the heading has {self.width}",
             )
 
         def value(meaning: str) -> str | None:

@@ -15,6 +15,7 @@ from index import Atlas, Cell, CellFilter
 from index.errors import CellKinError
 from index.progress import progress_bar
 from index.settings import setting
+from index.wording import counted
 from retrieval.cellview import CellFinder, CellView
 from retrieval.reading.decode import read_cell
 from retrieval.training.cells import read_cell_pictures
@@ -158,8 +159,9 @@ def _require_both(is_val: np.ndarray) -> None:
     """Raise TrainingError unless some of the cells [N] teach and some choose the model."""
     if is_val.all() or not is_val.any():
         raise TrainingError(
-            f"{int((~is_val).sum())} labelled cells are there to teach and {int(is_val.sum())} to "
-            "choose the model, some of each are needed",
+            counted(int((~is_val).sum()), "labelled cell is", "labelled cells are")
+            + f" there to teach and {int(is_val.sum())} to choose the model, some of "
+            "each are needed",
             "give some of them another split, or import cells of another patient or slide",
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from index.wording import counted
 from retrieval.answers.calibration import UNPROVEN, Answers, why_not
 from retrieval.answers.selective import (
     CONFIDENCE,
@@ -251,8 +252,8 @@ def learn_trust(
     n = len(true)
     if n < FEWEST_LABELS:
         note = (
-            f"only {n} labelled cells could be used for calibration, {FEWEST_LABELS} are needed: "
-            "probabilities and sets are as the network gives them; label "
+            f"only {counted(n, 'labelled cell')} could be used for calibration, {FEWEST_LABELS} "
+            "are needed: probabilities and sets are as the network gives them; label "
             f"{FEWEST_LABELS - n} more, about as many of each class"
         )
         return Trust(ancestry.classes, sets=ConformalSets(coverage), cells=n, notes=(note,))

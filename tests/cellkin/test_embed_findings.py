@@ -24,6 +24,6 @@ def test_embed_says_what_was_not_found(
     done = run_cellkin("embed", tmp_path / "atlas", "--model", tiny_joint_model)
     assert done.status == 0, done.stderr
     assert done.stdout.startswith("3 cells embedded")
-    assert "1 show no cell that could be found: taken as they are" in done.stdout
+    assert "1 picture shows no cell that could be found: taken whole" in done.stdout
     again = json.loads(run_cellkin("embed", tmp_path / "atlas", "--json").stdout)
     assert (again["embedded"], again["again"], again["no_cell"]) == (0, 0, 0)

@@ -30,7 +30,7 @@ def test_a_table_tells_of_rows_passed_over(
     (tmp_path / "labels.csv").write_text("cell,class\n1,monocyte\n99999,monocyte\n2,unicorn\n")
     done = run_cellkin("take", painted_atlas, tmp_path / "labels.csv", "--author", "ann")
     assert done.status == 0
-    assert "1 labels added, 0 known already, 2 passed over" in done.stdout
-    assert "1 of them contradict the present label" in done.stdout
+    assert "1 label added, 0 known already, 2 passed over" in done.stdout
+    assert "1 of them contradicts the present label" in done.stdout
     assert "no cell of this number" in done.stderr
     assert "unicorn" in done.stderr

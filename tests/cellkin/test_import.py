@@ -48,8 +48,8 @@ def test_the_report_says_all_that_deserves_a_look(
         "passed over: 2",
         "  1  hidden file: monocyte/.DS_1.jpg",
         "  1  no picture of a kind that can be read: monocyte/text.jpg",
-        "class names not in the taxonomy, 1 cells came in unlabelled:",
-        "  wibble: 1 cells",
+        "class names not in the taxonomy, 1 cell came in unlabelled:",
+        "  wibble: 1 cell",
         "  a class that 'cellkin taxonomy' lists: write it in the table by a name given there; "
         f"another: 'cellkin taxonomy {tmp_path / 'atlas'} --add CODE --parent CLASS --alias NAME'; "
         "then import again",

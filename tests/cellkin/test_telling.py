@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -74,3 +75,30 @@ def test_verbs_print_in_no_other_way() -> None:
     allowed = {"adapt.py": 1}  # a table for a program
     found = {path.name: path.read_text().count("click.echo") for path in VERBS.glob("*.py")}
     assert {name: number for name, number in found.items() if number} == allowed
+
+
+def test_one_cell_is_one_cell(run_cellkin, painted, tiny_model, tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    folder.mkdir()
+    shutil.copy(next(painted.glob("monocyte/*.png")), folder / "a.png")
+    (folder / "bad.png").write_text("no picture")
+    atlas, reference, table = tmp_path / "atlas", tmp_path / "reference", tmp_path / "one.csv"
+    table.write_text("file,class\na.png,monocyte\n")
+    shutil.copytree(folder, reference)
+    told = ""
+    for arguments in (
+        ("import", atlas, reference, "--labels", table),
+        ("embed", atlas, "--model", tiny_model),
+        ("info", atlas),
+        ("classify", atlas, folder, "--out", tmp_path / "p.csv"),
+        ("export", atlas, "--format", "csv", "--out", tmp_path / "out"),
+        ("take", atlas, tmp_path / "out"),
+    ):
+        result = run_cellkin(*arguments)
+        assert result.status == 0, result.stderr
+        told += result.stdout + result.stderr
+    for one in ("1 cell embedded", "1 cell in ", "1 cell classified", "1 file passed over"):
+        assert one in told
+    for one in ("1 picture looks exactly", "1 cell to ", "only 1 labelled cell could", "1 row: "):
+        assert one in told
+    assert not re.findall(r"\b1 (?:cells|files|pictures|labels|rows)\b", told)
