@@ -173,7 +173,10 @@ class Importer:
         for cell_id, record in given:
             code = record.class_code
             if code is None:
+                if cell_id not in before:
+                    self.report.unlabelled[cell_id] = record.file
                 continue
+            self.report.unlabelled.pop(cell_id, None)
             said = self._said.setdefault(cell_id, {})
             source = record.place
             repeat = 1

@@ -152,6 +152,7 @@ class Label(NewLabel):
 class AddReport:
     """What ``Atlas.add_cells`` did.
 
+    ``unlabelled`` holds the new cells that came without a class: the file of each by its id.
     ``duplicates`` are (file, file of the same pixels that is kept); ``contradictions`` are (file,
     its class, other file of the same pixels, the other's class).
     """
@@ -159,6 +160,7 @@ class AddReport:
     added: int = 0
     existing: int = 0
     labels: int = 0
+    unlabelled: dict[int, str] = field(default_factory=dict)
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     contradictions: list[tuple[str, str, str, str]] = field(default_factory=list)
 

@@ -100,8 +100,8 @@ def show(report: ImportReport, atlas: str) -> None:
             more = ", …" if len(files) > NAMED else ""
             tell(f"  {len(files):,}  {reason}: {', '.join(files[:NAMED])}{more}")
     if report.unknown_classes:
-        cells = sum(each.cells for each in report.unknown_classes)
-        tell(f"class names not in the taxonomy, {counted(cells, 'cell')} came in unlabelled:")
+        cells = f"{counted(report.unlabelled, 'new cell')} came in unlabelled"
+        tell(f"class names not in the taxonomy, {cells}:")
         _names(report.unknown_classes)
         tell(
             "  a class that 'cellkin taxonomy' lists: write it in the table by a name given there; "

@@ -15,6 +15,7 @@ from index import Atlas, CellRecord
 from index.progress import progress_bar
 from index.settings import setting
 from index.taxonomy import Taxonomy, shipped_taxonomy
+from index.wording import counted
 from retrieval.reading.decode import decode, page_numbers, pixel_hash
 from retrieval.reading.errors import ImageError, SourceError, UnknownNamesError
 from retrieval.reading.found import SPLITS, Found, PassedOver
@@ -32,7 +33,8 @@ AHEAD = 4  # chunks read ahead for each thread
 class ImportReport:
     """What an import did.
 
-    ``added`` cells are new, ``existing`` were there; ``labels`` were added. ``duplicates`` are
+    ``added`` cells are new, ``existing`` were there; ``labels`` were added. ``unlabelled``
+    counts new cells whose class is unknown. ``duplicates`` are
     (file, file of the same pixels that is kept). ``contradictions`` are (file, class, other file,
     other class) about one picture. ``passed_over`` gave no cell. ``unknown_classes`` came in
     without a label; ``unknown_subclasses`` with their class alone; ``unknown_splits`` without a
@@ -45,6 +47,7 @@ class ImportReport:
     added: int = 0
     existing: int = 0
     labels: int = 0
+    unlabelled: int = 0
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     contradictions: list[tuple[str, str, str, str]] = field(default_factory=list)
     passed_over: list[PassedOver] = field(default_factory=list)
@@ -169,6 +172,12 @@ def carry_out(
         )
     atlas.add_dataset(report.dataset, report.root)
     added = atlas.add_cells(report.dataset, chain([first], records), author=author)
+    unknown = {
+        str(picture.path).removeprefix(task.prefix)
+        for picture, code in zip(plan.found, plan.codes, strict=True)
+        if code is None and (picture.class_text or picture.subclass_text)
+    }
+    report.unlabelled = sum(file in unknown for file in added.unlabelled.values())
     report.added, report.labels = added.added, added.labels
     report.existing = max(0, added.existing - plan.again)
     report.duplicates += added.duplicates
@@ -209,7 +218,8 @@ def _check(opened: Source, report: ImportReport, found: list[Found], strict: boo
     if strict and report.unknown_classes:
         names = ", ".join(f"{each.text!r} ({each.cells})" for each in report.unknown_classes[:8])
         raise UnknownNamesError(
-            f"{len(report.unknown_classes)} class names are not in the taxonomy: {names}",
+            counted(len(report.unknown_classes), "class name is", "class names are")
+            + f" not in the taxonomy: {names}",
             "add them with 'cellkin taxonomy', or leave --strict out to import without them",
         )
 

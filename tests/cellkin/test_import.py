@@ -48,12 +48,20 @@ def test_the_report_says_all_that_deserves_a_look(
         "passed over: 2",
         "  1  hidden file: monocyte/.DS_1.jpg",
         "  1  no picture of a kind that can be read: monocyte/text.jpg",
-        "class names not in the taxonomy, 1 cell came in unlabelled:",
+        "class names not in the taxonomy, 1 new cell came in unlabelled:",
         "  wibble: 1 cell",
         "  a class that 'cellkin taxonomy' lists: write it in the table by a name given there; "
         f"another: 'cellkin taxonomy {tmp_path / 'atlas'} --add CODE --parent CLASS --alias NAME'; "
         "then import again",
     ]
+
+
+def test_cells_that_were_there_do_not_come_in_unlabelled_again(
+    tmp_path: Path, folder: Path, run_cellkin: Run
+) -> None:
+    told = [run_cellkin("import", tmp_path / "atlas", folder).stdout for _ in range(2)]
+    assert "1 new cell came in unlabelled:" in told[0]
+    assert "0 new cells came in unlabelled:" in told[1]
 
 
 def test_the_remedy_works(tmp_path: Path, folder: Path, run_cellkin: Run) -> None:
@@ -97,7 +105,7 @@ def test_labels_for_some(tmp_path: Path, folder: Path, run_cellkin: Run) -> None
         (["laboratory", "--labels", "nowhere.csv"], "no table"),
         (["laboratory", "--labels", "bad.csv"], "no column 'class'"),
         (["laboratory", "--reader", "pcb"], "did you mean pbc"),
-        (["laboratory", "--strict"], "class names are not in the taxonomy: 'wibble' (1)"),
+        (["laboratory", "--strict"], "1 class name is not in the taxonomy: 'wibble' (1)"),
         (["empty"], "it is empty"),
         (["notes.doc"], "is no folder, table, picture or array file"),
         (["laboratory", "--workers", "many"], "workers is 'many'"),

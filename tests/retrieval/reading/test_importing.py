@@ -137,16 +137,21 @@ def test_unknown_classes_come_in_unlabelled(atlas: Atlas, folder: Path, paint: P
         ("wibble", 1),
     ]
     assert "neutrophil" in report.unknown_classes[0].close
+    assert report.unlabelled == 2
+    paint(folder / "wibble" / "z.png", 52)
+    again = import_source(atlas, folder)  # of three of an unknown class one is new
+    assert (again.added, again.unlabelled) == (1, 1)
+    assert import_source(atlas, folder).unlabelled == 0
     atlas.add_class("wibble", "wibble", "leukocyte", author="t")
     again = import_source(atlas, folder)
-    assert (again.added, again.labels) == (0, 1)
+    assert (again.added, again.labels) == (0, 2)
 
 
 def test_strict_stops_before_anything_is_written(
     atlas: Atlas, folder: Path, paint: Painter
 ) -> None:
     paint(folder / "wibble" / "y.png", 51)
-    with pytest.raises(UnknownNamesError, match=r"1 class names .*'wibble' \(1\)"):
+    with pytest.raises(UnknownNamesError, match=r"1 class name is .*'wibble' \(1\)"):
         import_source(atlas, folder, strict=True)
     assert atlas.count() == 0
     assert atlas.datasets().empty
