@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from index.errors import UnknownModelError
 from retrieval.cellview.finder import CellFinder, Finding, as_tensor, unfound
 from retrieval.cellview.view import CellView
 from retrieval.described import Described
@@ -26,6 +27,7 @@ __all__ = [
     "Model",
     "ModelError",
     "atlas_model",
+    "atlas_model_file",
     "load_model",
     "model_id",
     "read_model_file",
@@ -190,13 +192,28 @@ def atlas_model(atlas: Atlas) -> Model:
     active = atlas.active_model
     if active is None:
         raise ModelError(f"the atlas {atlas.path} has no model", "run cellkin embed")
-    model = load_model(atlas.model_file(active))
+    model = load_model(atlas_model_file(atlas, active))
     if model.id != active:
         raise ModelError(
             f"the atlas expects model {active[:12]} and its file holds {model.id[:12]}",
             "restore the atlas from a backup, or train again",
         )
     return model
+
+
+def atlas_model_file(atlas: Atlas, identity: str) -> Path:
+    """The file of a model of ``atlas``; where it is gone and is the shipped one, copied anew.
+
+    Raises UnknownModelError for another that is gone.
+    """
+    try:
+        return Path(atlas.model_file(identity))
+    except UnknownModelError:
+        shipped = load_model(shipped_model_path())  # its id is checked against its weights
+        if shipped.id != identity:
+            raise
+        atlas.add_model(identity, shipped_model_path(), shipped.metadata)
+        return Path(atlas.model_file(identity))
 
 
 def register_model(atlas: Atlas, path: Path) -> str:

@@ -19,7 +19,7 @@ from retrieval.joint import (
     projections_of,
     trunks_of,
 )
-from retrieval.model import read_model_file, shipped_model_path
+from retrieval.model import atlas_model_file, read_model_file, shipped_model_path
 from retrieval.network import EmbeddingNetwork
 from retrieval.precision import restored
 
@@ -91,7 +91,7 @@ def load_start(network: EmbeddingNetwork, weights: str, atlas: Atlas | None = No
     elif weights == "shipped":
         state = _state_of_file(shipped_model_path(), name)
     elif weights == "active" and atlas is not None and atlas.active_model is not None:
-        state = _state_of_file(Path(atlas.model_file(atlas.active_model)), name)
+        state = _state_of_file(atlas_model_file(atlas, atlas.active_model), name)
     else:
         state = _state_of_file(Path(weights), name)
     of_cellkin = any(key.startswith("trunk.") for key in state)

@@ -185,6 +185,18 @@ def test_model_file_missing(refused, painted_atlas: Path) -> None:
     refused("model-missing", "embed", painted_atlas)
 
 
+def test_shipped_model_comes_back(
+    reported, painted_atlas: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrieval.model.SHIPPED", tiny_model)
+    file = only(painted_atlas / "models")
+    before = file.read_bytes()
+    file.unlink()
+    reported("model-shipped-missing", "embed", painted_atlas)
+    assert only(painted_atlas / "models") == file
+    assert file.read_bytes() == before
+
+
 def test_model_file_damaged(refused, painted_atlas: Path) -> None:
     damage(only(painted_atlas / "models"), 100_000)
     refused("model-changed", "embed", painted_atlas)
