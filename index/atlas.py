@@ -28,7 +28,7 @@ from index.lookups import LookupPart
 from index.migrations import migrate
 from index.schema import classes, meta
 from index.searching import SearchingPart
-from index.taxonomy import Node, Taxonomy, shipped_taxonomy, shipped_version
+from index.taxonomy import Node, Taxonomy, shipped_taxonomy, shipped_version, without_taken
 
 DATABASE = "atlas.sqlite"
 TAXONOMY_VERSION = "taxonomy_version"
@@ -113,8 +113,10 @@ class Atlas(CataloguePart, SearchingPart, LookupPart, DescribingPart):
             if _taxonomy_version(connection) >= shipped_version():
                 return
             kept = Taxonomy(_nodes(connection))
+            query = select(classes.c.code).where(~classes.c.shipped)
+            own = [kept.node(code) for code in connection.execute(query).scalars()]
             for node in shipped_taxonomy().nodes.values():
-                self._take_shipped_class(connection, node, kept)
+                self._take_shipped_class(connection, without_taken(node, own), kept)
             row = {"name": TAXONOMY_VERSION, "value": str(shipped_version())}
             connection.execute(
                 upsert(meta).values(**row).on_conflict_do_update(set_={"value": row["value"]})

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -37,8 +38,25 @@ class Node:
 
 
 def plain(text: str) -> str:
-    """``text`` without what does not matter in a class name: case, spaces, ``-_./,()[]``."""
-    return _IGNORED.sub("", text.casefold())
+    """``text`` without what does not matter in a class name.
+
+    That is accents, case, spaces and ``-_./,()[]``.
+    """
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return _IGNORED.sub("", "".join(each for each in parts if not unicodedata.combining(each)))
+
+
+def without_taken(node: Node, own: Sequence[Node]) -> Node:
+    """``node`` without the names and the key that classes ``own`` of a user's have taken."""
+    taken = {plain(name) for each in own for name in (each.code, each.name, each.short)}
+    taken |= {plain(alias) for each in own for alias in each.aliases}
+    return replace(
+        node,
+        name=f"{node.name} (shipped)" if plain(node.name) in taken else node.name,
+        short=node.code.upper() if plain(node.short) in taken else node.short,
+        aliases=tuple(alias for alias in node.aliases if plain(alias) not in taken),
+        key=None if node.key in {each.key for each in own} else node.key,
+    )
 
 
 class Taxonomy:
@@ -145,7 +163,8 @@ class Taxonomy:
     def resolve(self, text: str) -> Node:
         """The node that ``text`` names by code, name, short or alias.
 
-        Case, spaces and ``-_./,()[]`` do not matter, nor does a final s. Raises UnknownClassError.
+        Accents, case, spaces and ``-_./,()[]`` do not matter, nor does a final s. Raises
+        UnknownClassError.
         """
         name = plain(text)
         for form in (name, name.removesuffix("s")):

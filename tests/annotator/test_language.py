@@ -250,3 +250,12 @@ def test_what_is_said_again_is_what_is_raised() -> None:
         assert longest in raised, words
     for remedy in REMEDIES:
         assert remedy in raised or remedy.split(", ")[0] in raised, remedy
+
+
+def test_every_name_that_the_annotator_shows_is_known_to_tables() -> None:
+    tree = shipped_taxonomy()
+    shown = read_catalogue("es")
+    for node in tree.nodes.values():
+        told = shown.get(node.name)
+        assert told is not None
+        assert tree.resolve(str(told.string)).code == node.code

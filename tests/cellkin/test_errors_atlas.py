@@ -269,7 +269,7 @@ def test_backup_below_a_file(refused, painted_atlas: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("row", "arguments"),
     [
-        ("taxonomy-parent-missing", ["--add", "moon_cell", "--parent", "lymphozyt"]),
+        ("taxonomy-parent-missing", ["--add", "moon_cell", "--parent", "lymphocite"]),
         ("taxonomy-code-twice", ["--add", "monocyte", "--parent", "leukocyte"]),
         ("taxonomy-code-form", ["--add", "Moon Cell", "--parent", "lymphocyte"]),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -257,6 +258,41 @@ def test_newer_shipped_classes_reach_an_old_atlas_and_leave_the_users(
     assert tree.node("mine").short == "MINE"
     assert tree.node("extra").level == "class"
     assert next(iter(tree.nodes)) == "cell"
+
+
+def test_newer_shipped_names_leave_those_that_the_user_has_taken(
+    new_atlas: Callable[..., Atlas], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = new_atlas()
+    first.add_class("mine", "Nu", "lymphocyte", "ana", short="EXT", key="9")
+    first.close()
+    changed = [
+        replace(node, aliases=(*node.aliases, "nu", "nuu")) if code == "neutrophil" else node
+        for code, node in TREE.nodes.items()
+    ]
+    extra = Node("extra", "Extra", "leukocyte", "class", "EXT", key="9")
+    monkeypatch.setattr("index.atlas.shipped_taxonomy", lambda: Taxonomy([*changed, extra]))
+    monkeypatch.setattr("index.atlas.shipped_version", lambda: 99)
+    tree = new_atlas().taxonomy
+    assert (tree.resolve("nu").code, tree.resolve("nuu").code) == ("mine", "neutrophil")
+    assert (tree.node("mine").short, tree.node("mine").key) == ("EXT", "9")
+    assert (tree.node("extra").short, tree.node("extra").key) == ("EXTRA", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("Lymphozyten", "lymphocyte"),
+        ("stabkernige", "band_neutrophil"),
+        ("Eosinófilos", "eosinophil"),
+        ("eosinofilo", "eosinophil"),
+        ("Neutrófilo en banda", "band_neutrophil"),
+        ("Métamyélocyte", "metamyelocyte"),
+        ("plaquettes", "platelet"),
+    ],
+)
+def test_names_in_other_languages_are_known_with_or_without_accents(name: str, code: str) -> None:
+    assert TREE.resolve(name).code == code
 
 
 def test_the_page_shows_the_shipped_tree() -> None:
