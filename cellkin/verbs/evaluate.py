@@ -55,8 +55,8 @@ def command(
     against all others, or each against all others.
 
     What is measured is the vote of neighbours, each cell by itself. cellkin classify besides judges
-    the laboratory (at level class, where the model has features): unlike all known ones and without
-    labels, nothing is accepted there, whatever this measures.
+    the laboratory (at level class, where the model has features): where that is unlike all known
+    ones and has no labels, it accepts nothing, whatever is measured here.
 
     Writes metrics.json, report.md, answers.csv and plots into --out. Every figure comes with a
     95% interval, drawn by patient or slide where they are known.
