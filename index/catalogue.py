@@ -106,7 +106,9 @@ class CataloguePart(Part):
 
         A picture (by its pixels) becomes one cell of a data set, however many files hold it: a
         repeated file adds nothing but a label that differs, another file of the same pixels is
-        reported as a duplicate and its label kept with it as source. added + existing +
+        reported as a duplicate and its label kept with it as source. What a record tells of the
+        origin of a cell that is there is taken in where the atlas holds nothing, and reported where
+        it holds something else, which stays. added + existing +
         duplicates is the number of records. Records may be a slow generator: no lock is held
         while it works. Raises UnknownDatasetError, RecordError, UnknownClassError.
         """

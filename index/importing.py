@@ -12,8 +12,9 @@ from index.errors import RecordError
 from index.filters import among
 from index.labelling import append
 from index.moment import now
+from index.origins import Origins
 from index.records import SPLITS, AddReport, CellRecord, NewLabel, place
-from index.schema import cells, labels, patients, slides
+from index.schema import cells, labels
 from index.taxonomy import Taxonomy
 
 BATCH = 512
@@ -56,10 +57,9 @@ class Importer:
     def __init__(self, dataset_id: int, author: str, taxonomy: Taxonomy) -> None:
         self.report = AddReport()
         self._dataset_id = dataset_id
+        self._origins = Origins(dataset_id)
         self._author = author
         self._taxonomy = taxonomy
-        self._patients: dict[str | None, int | None] = {None: None}
-        self._slides: dict[tuple[int | None, str | None], int | None] = {}
         # What this call has said of each cell, by the place it came from.
         self._said: dict[int, dict[str, str]] = {}
         self._listed: set[frozenset[tuple[str, str]]] = set()
@@ -75,6 +75,7 @@ class Importer:
         number = (connection.execute(select(func.max(cells.c.id))).scalar() or 0) + 1
         rows: list[dict[str, Any]] = []
         given: list[tuple[int, CellRecord]] = []
+        told: list[tuple[int, CellRecord]] = []  # of cells that are there
         time = now()
         for record in batch:
             same = kept.get(record.sha256)
@@ -83,13 +84,19 @@ class Importer:
                 kept[record.sha256] = same = Kept(number, record.place, record.stored)
                 number += 1
                 self.report.added += 1
-            elif same.place == record.place:
-                self.report.existing += 1
             else:
-                self.report.duplicates.append((record.place, same.place))
+                told.append((same.id, record))
+                if same.place == record.place:
+                    self.report.existing += 1
+                else:
+                    self.report.duplicates.append((record.place, same.place))
             given.append((same.id, record))
         if rows:
             connection.execute(insert(cells), rows)
+        if told:
+            self._origins.take(connection, told)
+            self.report.filled = dict(self._origins.filled)
+            self.report.differing = self._origins.differing
         self._store_copies(connection, batch, kept)
         self._add_labels(connection, given, before)
 
@@ -109,7 +116,7 @@ class Importer:
     def _row(
         self, connection: Connection, record: CellRecord, number: int, time: str
     ) -> dict[str, Any]:
-        patient_id = self._patient_id(connection, record.patient)
+        patient_id, slide_id = self._origins.ids(connection, record.patient, record.slide)
         left, top, width, height = record.box or (None, None, None, None)
         return {
             "id": number,
@@ -121,7 +128,7 @@ class Importer:
             "width": record.width,
             "height": record.height,
             "patient_id": patient_id,
-            "slide_id": self._slide_id(connection, patient_id, record.slide),
+            "slide_id": slide_id,
             "stain": record.stain,
             "scanner": record.scanner,
             "field": record.field,
@@ -134,22 +141,6 @@ class Importer:
             "flagged": False,
             "added": time,
         }
-
-    def _patient_id(self, connection: Connection, name: str | None) -> int | None:
-        if name not in self._patients:
-            where = {"dataset_id": self._dataset_id, "name": name}
-            self._patients[name] = _find_or_insert(connection, patients, where)
-        return self._patients[name]
-
-    def _slide_id(
-        self, connection: Connection, patient_id: int | None, name: str | None
-    ) -> int | None:
-        if name is None:
-            return None
-        if (patient_id, name) not in self._slides:
-            where = {"dataset_id": self._dataset_id, "patient_id": patient_id, "name": name}
-            self._slides[patient_id, name] = _find_or_insert(connection, slides, where)
-        return self._slides[patient_id, name]
 
     def _store_copies(
         self, connection: Connection, batch: Sequence[CellRecord], kept: dict[str, Kept]
@@ -224,11 +215,3 @@ class Importer:
             if self._taxonomy.agreed((code, said)) is None:
                 self._listed.add(pair)
                 self.report.contradictions.append((source, code, other, said))
-
-
-def _find_or_insert(connection: Connection, table: Any, where: dict[str, Any]) -> int:
-    matches = [table.c[name].is_not_distinct_from(value) for name, value in where.items()]
-    found = connection.execute(select(table.c.id).where(*matches)).scalar()
-    if found is None:
-        found = connection.execute(insert(table).values(**where).returning(table.c.id)).scalar_one()
-    return int(found)

@@ -11,9 +11,18 @@ from sqlalchemy import func, select
 from index.filters import among, conditions
 from index.keeping import unpack
 from index.labelling import taken_back, votes_of
+from index.origins import TIMES, times
 from index.part import Part
-from index.records import CellFilter, Label
-from index.schema import cells, embedding_marks, embeddings, labels, models, present_labels
+from index.records import CellFilter, Label, Marks
+from index.schema import (
+    cells,
+    embedding_marks,
+    embeddings,
+    labels,
+    meta,
+    models,
+    present_labels,
+)
 
 PAGE = 5000
 
@@ -53,11 +62,10 @@ class LookupPart(Part):
         with self.database.read() as connection:
             return {row[0]: (row[1], row[2]) for row in connection.execute(query)}
 
-    def marks(self, model_id: str) -> tuple[int, int]:
-        """The ids of the last label, and of the last batch of embeddings under a model.
+    def marks(self, model_id: str) -> Marks:
+        """How far labels, embeddings under a model and origins of cells have come.
 
-        They only grow: 0 before the first. What depends on labels and embeddings alone is as it
-        was while both are.
+        What depends on these alone is as it was while all three are.
         """
         last = select(func.max(labels.c.id)).scalar_subquery()
         batch = (
@@ -66,9 +74,10 @@ class LookupPart(Part):
             .where(models.c.name == model_id)
             .scalar_subquery()
         )
+        origins = select(times).where(meta.c.name == TIMES).scalar_subquery()
         with self.database.read() as connection:
-            row = connection.execute(select(last, batch)).one()
-        return row[0] or 0, row[1] or 0
+            row = connection.execute(select(last, batch, origins)).one()
+        return Marks(row[0] or 0, row[1] or 0, row[2] or 0)
 
     def model_metadata(self, model_id: str) -> dict[str, Any]:
         """What the file of a model says of it; empty for a model that is not kept."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from index.errors import RecordError
 
@@ -148,13 +148,29 @@ class Label(NewLabel):
     time: str = ""
 
 
+@dataclass(frozen=True)
+class Differing:
+    """Another value is told of ``cells`` cells in ``column`` than the atlas holds and keeps.
+
+    Of ``file``, for one, it holds ``held`` and ``told`` was told.
+    """
+
+    column: str
+    cells: int
+    file: str
+    held: str
+    told: str
+
+
 @dataclass
 class AddReport:
     """What ``Atlas.add_cells`` did.
 
     ``unlabelled`` holds the new cells that came without a class: the file of each by its id.
     ``duplicates`` are (file, file of the same pixels that is kept); ``contradictions`` are (file,
-    its class, other file of the same pixels, the other's class).
+    its class, other file of the same pixels, the other's class). ``filled`` counts the cells that
+    were there by the column (patient, slide, split, stain, scanner, field) that was told of them
+    now and was empty; ``differing`` are those of which another value was told than is kept.
     """
 
     added: int = 0
@@ -163,6 +179,20 @@ class AddReport:
     unlabelled: dict[int, str] = field(default_factory=dict)
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     contradictions: list[tuple[str, str, str, str]] = field(default_factory=list)
+    filled: dict[str, int] = field(default_factory=dict)
+    differing: list[Differing] = field(default_factory=list)
+
+
+class Marks(NamedTuple):
+    """How far an atlas has come; each number only grows, 0 before the first.
+
+    labels: id of the last label. embeddings: id of the last batch under a model. origins: how often
+    an import told more of cells that were there (their patient, slide, split and the like).
+    """
+
+    labels: int
+    embeddings: int
+    origins: int
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,10 @@ from index.errors import IndexFileError, VectorError
 from index.files import named_os_error
 from index.filters import among
 from index.keeping import KeepingPart, unpack
+from index.origins import TIMES, times
 from index.progress import progress_bar
 from index.records import CellFilter, Neighbours
-from index.schema import embedding_marks, embeddings, labels, models
+from index.schema import embedding_marks, embeddings, labels, meta, models
 from index.settings import setting
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ class _State:
     allowed: OrderedDict[CellFilter, np.ndarray | None] = field(default_factory=OrderedDict)
     asked: dict[CellFilter, int] = field(default_factory=dict)
     copies: OrderedDict[CellFilter, FlatIndex] = field(default_factory=OrderedDict)
-    # Ids within a filter and the last label that was heeded: what a label changes is put right.
-    kept: OrderedDict[CellFilter, tuple[int, np.ndarray]] = field(default_factory=OrderedDict)
+    # Ids within a filter, the last label that was heeded (what a label changes is put right) and
+    # how often more was told of cells.
+    kept: OrderedDict[CellFilter, tuple[int, int, np.ndarray]] = field(default_factory=OrderedDict)
 
     def forget(self) -> None:
         """Drop what may no longer be true."""
@@ -150,13 +152,14 @@ class SearchingPart(KeepingPart):
         """
         with self.database.read() as connection:
             last = connection.execute(select(func.max(labels.c.id))).scalar() or 0
-        heeded, ids = state.kept.pop(wanted, (-1, np.empty(0, dtype=np.int64)))
+            told = connection.execute(select(times).where(meta.c.name == TIMES)).scalar() or 0
+        heeded, knew, ids = state.kept.pop(wanted, (-1, 0, np.empty(0, dtype=np.int64)))
         by_labels = wanted.labelled and wanted.flagged is None and wanted.embedded_with is None
-        if not by_labels or heeded < 0 or last - heeded > FRESH:
+        if not by_labels or heeded < 0 or last - heeded > FRESH or told != knew:
             ids = self.cell_ids(wanted)
         elif last != heeded:
             ids = self._put_right(wanted, ids, heeded)
-        state.kept[wanted] = last, ids
+        state.kept[wanted] = last, told, ids
         while len(state.kept) > KEPT_FILTERS:
             state.kept.popitem(last=False)
         return ids

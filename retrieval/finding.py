@@ -106,7 +106,7 @@ class SourceFindings:
 
     def add(self, key: Hashable, finding: Finding) -> None:
         """Keep what was found in the picture ``key``."""
-        self._places[key] = len(self._places)
+        self._places[key] = len(self._rows) // len(FINDING)
         self._rows.extend(as_row(finding))
 
     def of(self, key: Hashable) -> Finding | None:
@@ -135,22 +135,32 @@ def find_source(
     total: int | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
+    known: Iterable[tuple[Hashable, tuple[float, ...]]] = (),
+    keep: Callable[[Any, tuple[float, ...]], None] | None = None,
 ) -> SourceFindings:
     """Look through all pictures of a source; nothing is read for a model without finder.
 
     The outcome does not depend on the order of ``items``. Pictures that cannot be read are left
-    out: whoever describes them meets the error again. key: what a picture is known by.
+    out: whoever describes them meets the error again. key: what a picture is known by. known: keys
+    and rows of FINDING of pictures that need no look; keep: is given those of every other one.
     """
     kept = SourceFindings()
     if model.finder is None:
         return kept
+    for place, row in known:
+        kept.add(place, from_row(row))
+    before = len(kept)
+    items = (item for item in items if kept.of(key(item)) is None) if before else items
     with progress_bar(total, "finding cells", "picture") as bar:
+        bar.update(before)
         for item, finding in find_images(
             model.finder, items, read, batch_size=batch_size, workers=workers
         ):
             bar.update(1)
             if isinstance(finding, Finding):
                 kept.add(key(item), finding)
+                if keep is not None:
+                    keep(key(item), as_row(finding))
     kept.settle()
     return kept
 

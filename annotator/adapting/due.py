@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from index.adaptations import label_counts, newly_said
-from index.records import CellFilter
+from index.records import CellFilter, Marks
 from retrieval.folder import FEWEST
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ class Standing:
 
     labels: by class code. fresh: cells of which something was said since. after: so many fresh
     ones make the next adaptation due. held: labels that what is held rests on, None without it.
-    unknown: a class is labelled that it does not know. grown: cells were embedded since.
+    unknown: a class is labelled that it does not know. grown: cells were embedded since,
+    or more was told of where cells come from.
     """
 
     labels: Mapping[str, int]
@@ -63,7 +64,7 @@ def standing(
     atlas: Atlas,
     dataset: str,
     held: HeldAnswers | None,
-    marks: tuple[int, int],
+    marks: Marks,
     after: int,
     *,
     counted: bool = True,
@@ -88,7 +89,7 @@ def standing(
         after,
         held.labels,
         bool(classes - known - {None}),
-        marks[1] != held.marks[1],
+        marks[1:] != held.marks[1:],
     )
 
 

@@ -22,6 +22,7 @@ from index.errors import CellKinError
 if TYPE_CHECKING:
     from index.adaptations import AdaptationRecord
     from index.atlas import Atlas
+    from index.records import Marks
     from retrieval.laboratory import HeldAnswers
 
 log = logging.getLogger("cellkin.annotator")
@@ -49,7 +50,7 @@ class Progress:
     message: str = ""
     remedy: str = ""
     looked: tuple[object, ...] | None = None  # the state of the atlas that was judged last
-    counted: tuple[tuple[int, int], HeldAnswers | None, Standing] | None = None
+    counted: tuple[Marks, HeldAnswers | None, Standing] | None = None
     rests: float = 0.0  # until this moment nothing is begun
     unsure: bool = False  # it is still to be seen whether the data set can be read as a whole
     urgent: bool = False  # somebody asked for it: it does not wait

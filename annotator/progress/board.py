@@ -21,6 +21,7 @@ from retrieval.evaluation.readings import as_document, figures, read
 if TYPE_CHECKING:
     from annotator.proposals import Proposals
     from index.atlas import Atlas
+    from index.records import Marks
     from retrieval.evaluation.learning import Point
 
 log = logging.getLogger("cellkin.annotator")
@@ -31,9 +32,9 @@ DRAWS = 500  # of the bootstrap of agreement
 
 @dataclass(frozen=True)
 class Board:
-    """All figures at one moment; ``mark`` is the newest label they know of."""
+    """All figures at one moment; ``mark`` says how much they know of."""
 
-    mark: tuple[int, int]
+    mark: Marks
     sure: Sureness
     curve: list[Point]
     log: Log

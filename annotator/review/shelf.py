@@ -19,6 +19,7 @@ from index.reviewing import settled
 
 if TYPE_CHECKING:
     from index.atlas import Atlas
+    from index.records import Marks
 
 log = logging.getLogger("cellkin.annotator")
 
@@ -41,9 +42,9 @@ class Found:
 
 @dataclass
 class _Search:
-    """A slow search under way or done; ``mark`` is the newest label it knew of."""
+    """A slow search under way or done; ``mark`` says how much it knew of."""
 
-    mark: tuple[int, int]
+    mark: Marks
     matters: list[Matter] = field(default_factory=list)
     share: float = 0.0
     thread: threading.Thread | None = None
@@ -104,7 +105,7 @@ class Shelf:
             search = mine.newest.get(queue.name)
             over = search is None or search.share >= 1.0
             old = search is None or abs(mark[0] - search.mark[0]) >= STALE
-            if search is None or (over and (old or mark[1] != search.mark[1])):
+            if search is None or (over and (old or mark[1:] != search.mark[1:])):
                 if search is not None:
                     mine.last[queue.name] = search.matters
                 search = mine.newest[queue.name] = _Search(mark)

@@ -50,8 +50,9 @@ def command(
     gives the classes: its columns are file (or path), class, and if you like subclass, patient,
     slide, stain, scanner, field, split.
 
-    Importing again adds only what is new. Stopped with Ctrl-C, it keeps what it has, and the same
-    command goes on.
+    Importing again adds only what is new: cells, labels, and patient, slide, split, stain, scanner
+    and field where the atlas holds none; a value it holds stays, and what differs is reported.
+    Stopped with Ctrl-C, it keeps what it has, and the same command goes on.
     """
     from index import Atlas
     from index.errors import AtlasNotFoundError
@@ -88,6 +89,15 @@ def show(report: ImportReport, atlas: str) -> None:
     tell(f"  added          {report.added:>9,}")
     tell(f"  already there  {report.existing:>9,}")
     tell(f"  labels added   {report.labels:>9,}")
+    if report.filled:
+        counts = ", ".join(f"{column} of {cells:,}" for column, cells in report.filled.items())
+        tell(f"taken in of cells already there: {counts}")
+    for each in report.differing:
+        tell(
+            f"{each.column} differs in {counted(each.cells, 'cell')}, the atlas keeps its own "
+            f"({each.file}: {each.held} in the atlas, {each.told} in the source); "
+            "where the source is right, import it into a new atlas"
+        )
     if report.duplicates:
         tell(f"exact duplicates, kept once: {len(report.duplicates):,}")
         _some([f"{file} = {same}" for file, same in report.duplicates])

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from index import Atlas, CellFilter
-from index.records import Cell, place
+from index.records import Cell, Marks, place
 from retrieval.answers.references import References, load_references
 from retrieval.answers.voting import Integers
 
@@ -43,7 +43,7 @@ class ReferenceBook:
         self._atlas = atlas
         self._model_id = model_id
         self._limits = limits
-        self._marks: tuple[int, int] | None = None
+        self._marks: Marks | None = None
         self._references: References | None = None
 
     def current(self) -> References:
@@ -53,9 +53,14 @@ class ReferenceBook:
         self._references, self._marks = self._read(marks), marks
         return self._references
 
-    def _read(self, marks: tuple[int, int]) -> References:
+    @property
+    def origins(self) -> int:
+        """How often more had been told of cells (see ``Marks``) when ``current`` was last asked."""
+        return 0 if self._marks is None else self._marks.origins
+
+    def _read(self, marks: Marks) -> References:
         known, seen = self._references, self._marks
-        if known is not None and seen is not None and not self._limits and marks[1] == seen[1]:
+        if known is not None and seen is not None and not self._limits and marks[1:] == seen[1:]:
             if marks[0] == seen[0]:
                 return known
             changed = self._atlas.labelled_since(seen[0])

@@ -19,13 +19,14 @@ from index.records import place
 from index.settings import setting
 from index.wording import counted
 from retrieval.answers.errors import NothingToClassifyError
+from retrieval.answers.foundfile import FoundFile
 from retrieval.answers.limits import reference_limits, require_dataset
 from retrieval.answers.proposal import Proposal
 from retrieval.answers.proposer import Proposer
 from retrieval.answers.table import COLUMNS, PartialTable
 from retrieval.described import Described
 from retrieval.embedding import describe_images
-from retrieval.finding import find_source
+from retrieval.finding import SourceFindings, find_source
 from retrieval.model import Model, atlas_model
 from retrieval.reading.decode import decode, pixel_hash
 from retrieval.reading.found import Found, PassedOver
@@ -141,8 +142,9 @@ def classify(
     named by the vote of its neighbours.
 
     ``out`` appears when it is complete. Until then answers are kept beside it in ``out``.partial;
-    the same call goes on from there, unless model, labels, options or source have changed. In the
-    vote memory does not grow with the number of pictures; else it grows by some 4 kB a picture.
+    the same call goes on from there, unless model, labels, options or source have changed. What is
+    found in the pictures is kept too, in ``out``.partial.found. In the vote memory grows by that
+    alone, some hundred bytes a picture; else by some 4 kB a picture.
     Raises AnswerError, WriteError, SourceError, UnknownModelError, UnknownDatasetError.
     """
     model = model or atlas_model(atlas)
@@ -169,6 +171,8 @@ def classify(
         atlas, k=k, level=level, filter=limits, model_id=model.id, voter=voter, prior=prior
     )
     table = PartialTable(out, source, _fingerprint(proposer, source, leave_out_same))
+    on_disk = FoundFile(out, source, model.finder_id)
+    table.names |= on_disk.names
     state = table.resume()
     total, last = survey(source_items(source, atlas, table), table.items)
     if state is None or last != table.last:
@@ -181,11 +185,10 @@ def classify(
         items = islice(enumerate(source_items(source, atlas, table)), table.items, None)
         tail: list[PassedOver] = []
         reading = Reading(leave_out_same)
-        found = find_source(
+        found = find_all(
             model,
             pictures_of(enumerate(source_items(source, atlas, table)), []),
-            lambda picture: _decoded(picture.found),
-            key=lambda picture: picture.number,
+            on_disk,
             total=total,
             batch_size=batch_size,
             workers=workers,
@@ -194,7 +197,7 @@ def classify(
             model,
             pictures_of(items, tail),
             reading.read,
-            finding=lambda picture: found.of(picture.number),
+            finding=lambda picture: found.of(picture.name),
             typical=found.typical,
             batch_size=batch_size,
             workers=workers,
@@ -204,8 +207,10 @@ def classify(
             counts.pass_over(gone.file, gone.reason)
         if not counts.cells:
             table.discard()
+            on_disk.remove()
             raise nothing_read(source, counts)
         table.finish()
+    on_disk.remove()
     return ClassifyReport(
         str(out),
         counts,
@@ -216,6 +221,34 @@ def classify(
         len(proposer.references),
         (*proposer.calibration.notes, *([NOT_ADAPTED] if dataset is not None else [])),
     )
+
+
+def find_all(
+    model: Model,
+    pictures: Iterator[Picture],
+    on_disk: FoundFile,
+    *,
+    total: int,
+    batch_size: int | None,
+    workers: int | None,
+) -> SourceFindings:
+    """What is found in all ``pictures`` of a source, by name; what a stopped run found is taken
+    from ``on_disk``, and what is found now is kept there."""
+    if model.finder is None:
+        return SourceFindings()
+    known = on_disk.read()
+    with on_disk:
+        return find_source(
+            model,
+            pictures,
+            lambda picture: _decoded(picture.found),
+            key=lambda picture: picture.name,
+            total=total,
+            batch_size=batch_size,
+            workers=workers,
+            known=known,
+            keep=on_disk.add,
+        )
 
 
 class Reading:

@@ -48,22 +48,26 @@ class Recipe:
         return f"calibration/{self.model_id[:12]}/{self.level}/k{self.k}/{digest[:12]}"
 
 
-def is_stale(document: dict[str, Any], labels: int, classes: tuple[str, ...]) -> bool:
-    """Whether a kept calibration no longer fits: other classes, or too many new labels."""
+def is_stale(document: dict[str, Any], labels: int, classes: tuple[str, ...], origins: int) -> bool:
+    """Whether a kept calibration no longer fits: other classes, too many new labels, or cells of
+    which patient, slide or split has become known since (``origins``, see ``Marks``)."""
     if document.get("format") != FORMAT:
         return True
     if tuple(document["calibration"]["classes"]) != classes:
+        return True
+    if document.get("origins", 0) != origins:
         return True
     changed = abs(labels - document["labels"])
     return bool(changed > max(STALE_LEAST, STALE * document["labels"]))
 
 
-def as_document(recipe: Recipe, labels: int, learned: Calibration) -> dict[str, Any]:
+def as_document(recipe: Recipe, labels: int, learned: Calibration, origins: int) -> dict[str, Any]:
     """What the atlas keeps of a calibration learned when it had ``labels`` references."""
     return {
         "format": FORMAT,
         "recipe": asdict(recipe),
         "labels": labels,
+        "origins": origins,
         "calibration": learned.to_document(),
     }
 

@@ -185,8 +185,9 @@ class Proposer:
         seen at the next question.
         """
         labels, classes = len(state.references), state.columns.classes
+        origins = self._book.origins
         for document in (self.atlas.document(self.recipe.document), self._learned):
-            if document is not None and not fitting.is_stale(document, labels, classes):
+            if document is not None and not fitting.is_stale(document, labels, classes, origins):
                 return replace(
                     state, calibration=Calibration.from_document(document["calibration"])
                 )
@@ -198,7 +199,7 @@ class Proposer:
             state.ancestry,
             lambda vectors, exclusion: _all_votes(state, vectors, exclusion),
         )
-        self._learned = fitting.as_document(self.recipe, labels, learned)
+        self._learned = fitting.as_document(self.recipe, labels, learned, origins)
         fitting.keep(self.atlas, self.recipe, self._learned)
         return replace(state, calibration=learned)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -51,7 +52,7 @@ class PartialTable:
         self._state = out.with_name(f"{out.name}.partial.json")
         self._fresh = out.with_name(f"{out.name}.partial.json.new")
         self.names = {path.name for path in (out, self._rows, self._state, self._fresh)}
-        self._size = 0
+        self._size = 0  # bytes of the rows that the state tells of
         self._file: IO[str] | None = None
         self._check(source)
 
@@ -96,28 +97,39 @@ class PartialTable:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
+        if self._file is None:
+            return
+        try:
             self._file.close()
+        except OSError as full:  # rows that were not written yet have no room
+            if error is None:
+                raise self._cannot(full) from full
+        if error is not None:
+            self._give_back()
 
     def write(self, file: str, proposal: Proposal) -> None:
         """Add one row."""
-        csv.writer(self._open).writerow(row_of(file, proposal))
+        try:
+            csv.writer(self._open).writerow(row_of(file, proposal))
+        except OSError as error:
+            raise self._cannot(error) from error
 
     def save(self, counts: dict[str, Any]) -> None:
         """Put all rows on disk, and note how far the source is covered."""
         try:
             self._open.flush()
             os.fsync(self._open.fileno())
-            self._size = self._open.tell()
+            size = self._open.tell()
             state = {
                 "fingerprint": self._fingerprint,
                 "items": self.items,
                 "last": self.last,
-                "size": self._size,
+                "size": size,
                 "counts": counts,
             }
             self._fresh.write_text(json.dumps(state), "utf-8")
             self._fresh.replace(self._state)
+            self._size = size
         except OSError as error:
             raise self._cannot(error) from error
 
@@ -135,8 +147,21 @@ class PartialTable:
     def discard(self) -> None:
         """Leave nothing behind."""
         self._open.close()
-        self._rows.unlink(missing_ok=True)
-        self._state.unlink(missing_ok=True)
+        self._remove()
+
+    def _remove(self) -> None:
+        for path in (self._rows, self._state, self._fresh):
+            path.unlink(missing_ok=True)
+
+    def _give_back(self) -> None:
+        """Cut off what no state tells of: it may hold the last of the disk, and no run would go on
+        with it."""
+        with contextlib.suppress(OSError):
+            if not self._size:
+                self._remove()
+                return
+            self._fresh.unlink(missing_ok=True)
+            os.truncate(self._rows, self._size)
 
     @property
     def _open(self) -> IO[str]:

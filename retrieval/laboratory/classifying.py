@@ -18,16 +18,18 @@ from retrieval.answers.classify import (
     Counts,
     Picture,
     Reading,
+    find_all,
     nothing_read,
     pictures_of,
     source_items,
     survey,
 )
 from retrieval.answers.errors import AnswerError
+from retrieval.answers.foundfile import FoundFile
 from retrieval.answers.table import PartialTable
 from retrieval.described import Described
 from retrieval.embedding import describe_images
-from retrieval.finding import SourceFindings, find_source, usual_diameter
+from retrieval.finding import SourceFindings, from_row, usual_diameter
 from retrieval.laboratory.answering import Answered, Room
 from retrieval.laboratory.spool import Spool
 from retrieval.model import Model
@@ -60,7 +62,8 @@ def classify_together(
     widths = (model.dim, sum(width for _, width in space.parts), len(space.score_classes))
     table = PartialTable(out, source, "")
     spool = Spool(out, _fingerprint(atlas, model, room, source), widths)
-    table.names |= spool.names
+    on_disk = FoundFile(out, source, model.finder_id)
+    table.names |= spool.names | on_disk.names
     state = spool.resume()
     total, last = survey(source_items(source, atlas, table), spool.items)
     if state is None or last != spool.last:
@@ -68,7 +71,7 @@ def classify_together(
         state = {}
     counts = Counts(**state)
     resumed = spool.count
-    findings = _find(atlas, model, room, source, table, spool, total, batch_size, workers)
+    findings = _find(atlas, model, room, source, table, spool, on_disk, total, batch_size, workers)
     with progress_bar(total, "describing", "picture") as bar:
         bar.update(spool.items)
         items = islice(enumerate(source_items(source, atlas, table)), spool.items, None)
@@ -88,12 +91,14 @@ def classify_together(
             counts.pass_over(gone.file, gone.reason)
     if not spool.count:
         spool.remove()
+        on_disk.remove()
         raise nothing_read(source, counts)
     numbers, hashes, cells = spool.read()
     try:
         answered = room.answer(cells, hashes, not_same=leave_out_same)
     except AnswerError:  # nothing can be answered, however often this is run
         spool.remove()
+        on_disk.remove()
         raise
     with table:
         names = _names(source, atlas, table, numbers)
@@ -102,6 +107,7 @@ def classify_together(
             table.write(name, proposal)
         table.finish()
     spool.remove()
+    on_disk.remove()
     return _report(out, counts, resumed, model, room, answered, findings.uneven)
 
 
@@ -147,27 +153,29 @@ def _find(
     source: Path,
     table: PartialTable,
     spool: Spool,
+    on_disk: FoundFile,
     total: int,
     batch_size: int | None,
     workers: int | None,
 ) -> SourceFindings:
     """What the first pass finds; settles by which diameter pictures are scaled.
 
-    A run that goes on has that already, and finds the cells of the rest as it describes them.
+    A run that goes on describing has that already, and all that was found.
     """
     if room.dataset is not None:
         spool.typical = usual_diameter(atlas, model, room.dataset)
-    if spool.typical is not None or spool.items:
+    if spool.items:
+        findings = SourceFindings()
+        for name, row in on_disk.read():
+            findings.add(name, from_row(row))
+        findings.settle()
+        findings.typical = spool.typical  # by which those before were scaled
+        return findings
+    if spool.typical is not None:
         return SourceFindings(spool.typical)
     pictures = pictures_of(enumerate(source_items(source, atlas, table)), [])
-    findings = find_source(
-        model,
-        pictures,
-        Reading(False).read,
-        key=lambda picture: picture.name,
-        total=total,
-        batch_size=batch_size,
-        workers=workers,
+    findings = find_all(
+        model, pictures, on_disk, total=total, batch_size=batch_size, workers=workers
     )
     spool.typical = findings.typical
     return findings

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from index import Atlas
 from index.adaptations import AdaptationRecord, newly_said
 from index.moment import now
+from index.records import Marks
 from index.taxonomy import Taxonomy
 from retrieval.answers.calibration import FRESH, Answers
 from retrieval.answers.proposal import Evidence, Proposal, evidence, proposals
@@ -93,7 +94,7 @@ class HeldAnswers:
     taught: Integers
     trust: InShort
     mark: int
-    marks: tuple[int, int]
+    marks: Marks
     kept: Kept | None
     way: str
     record: AdaptationRecord | None
@@ -217,7 +218,7 @@ def hold(
 
 
 def _held(
-    atlas: Atlas, room: Room, answered: Answered, marks: tuple[int, int], seconds: float
+    atlas: Atlas, room: Room, answered: Answered, marks: Marks, seconds: float
 ) -> HeldAnswers:
     own, taught = room.own, answered.adaptation
     if own is None:

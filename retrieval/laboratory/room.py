@@ -71,9 +71,13 @@ class OwnCells:
 
     @property
     def fingerprint(self) -> str:
-        """Of the labels: which cells, and as what."""
+        """Of the labels: which cells, as what, and of which patients or slides where known."""
         digest = hashlib.sha256(self.ids[self.rows].tobytes())
         digest.update(self.columns.tobytes())
+        if (self.groups >= 0).any():
+            # By the first cell of each: the numbers themselves change with other data sets.
+            _, first, of = np.unique(self.groups, return_index=True, return_inverse=True)
+            digest.update(np.where(self.groups >= 0, first[of], -1).astype(np.int64).tobytes())
         return digest.hexdigest()[:16]
 
 

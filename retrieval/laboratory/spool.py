@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Sequence
@@ -80,6 +81,7 @@ class Spool:
         rows["number"], rows["sha256"], rows["found"] = numbers, hashes, said.found
         rows["others"] = said.others
         rows["vectors"], rows["features"], rows["scores"] = said.vectors, said.features, said.scores
+        before = self.count
         try:
             with self._rows.open("r+b" if self.count else "wb") as file:
                 file.seek(self.count * self._type.itemsize)
@@ -99,11 +101,22 @@ class Spool:
             self._fresh.write_text(json.dumps(state), "utf-8")
             self._fresh.replace(self._state)
         except OSError as error:
+            self._give_back(before)
             raise AnswerError(
                 f"{self._rows} cannot be written ({error.strerror or error})",
                 "free some disk space or give --out a folder you may write to; "
                 "the same command then goes on",
             ) from error
+
+    def _give_back(self, count: int) -> None:
+        """Cut off what no state tells of, after the first ``count`` rows: it may hold the last of
+        the disk, and no run would go on with it."""
+        with contextlib.suppress(OSError):
+            if not count:
+                self.remove()
+                return
+            self._fresh.unlink(missing_ok=True)
+            os.truncate(self._rows, count * self._type.itemsize)
 
     def read(self) -> tuple[list[int], list[str], Described]:
         """(numbers [N], hashes [N], descriptions) of all pictures."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from index import Atlas, CellRecord
 from index.progress import progress_bar
+from index.records import Differing
 from index.settings import setting
 from index.taxonomy import Taxonomy, shipped_taxonomy
 from index.wording import counted
@@ -38,7 +39,7 @@ class ImportReport:
     (file, file of the same pixels that is kept). ``contradictions`` are (file, class, other file,
     other class) about one picture. ``passed_over`` gave no cell. ``unknown_classes`` came in
     without a label; ``unknown_subclasses`` with their class alone; ``unknown_splits`` without a
-    split.
+    split. ``filled`` and ``differing``: what was told of cells that were there, see ``AddReport``.
     """
 
     dataset: str
@@ -54,6 +55,8 @@ class ImportReport:
     unknown_classes: list[UnknownName] = field(default_factory=list)
     unknown_subclasses: list[UnknownName] = field(default_factory=list)
     unknown_splits: list[UnknownName] = field(default_factory=list)
+    filled: dict[str, int] = field(default_factory=dict)
+    differing: list[Differing] = field(default_factory=list)
 
     @property
     def reasons(self) -> dict[str, list[str]]:
@@ -182,6 +185,7 @@ def carry_out(
     report.existing = max(0, added.existing - plan.again)
     report.duplicates += added.duplicates
     report.contradictions += added.contradictions
+    report.filled, report.differing = added.filled, added.differing
     return report
 
 

@@ -284,3 +284,14 @@ def test_zip_is_no_source(refused, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "cells.zip", "w") as archive:
         archive.writestr("../outside.png", b"x")
     refused("source-is-zip", "import", tmp_path / "new", tmp_path / "cells.zip")
+
+
+def test_a_table_that_knows_more(reported, run_cellkin, tmp_path: Path, cells: Path) -> None:
+    table, atlas = tmp_path / "labels.csv", tmp_path / "new"
+    run_cellkin("import", atlas, cells)
+    table.write_text("file,class,patient,split\ngood0.png,,p1,train\ngood1.png,,p1,\n")
+    reported("import-tells-more", "import", atlas, cells, "--labels", table)
+    table.write_text("file,class,patient,split\ngood0.png,,p2,train\ngood1.png,,p1,\n")
+    reported("import-tells-otherwise", "import", atlas, cells, "--labels", table)
+    with Atlas.open(atlas) as opened:
+        assert [cell.patient for cell in opened.cells()] == ["p1", "p1"]

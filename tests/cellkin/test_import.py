@@ -149,3 +149,26 @@ def test_real_sets(
     assert report["unknown_classes"] == []
     again = json.loads(run_cellkin("import", tmp_path / "atlas", source, *arguments).stdout)
     assert (again["added"], again["labels"]) == (0, 0)
+
+
+def test_what_a_table_tells_later_is_counted(
+    tmp_path: Path, folder: Path, run_cellkin: Run
+) -> None:
+    atlas, table = tmp_path / "atlas", tmp_path / "later.csv"
+    run_cellkin("import", atlas, folder)
+    rows = "file,class,patient,slide\nneutrophil/a.png,neutrophil,{},s1\nmonocyte/b.png,MO,p2,\n"
+    table.write_text(rows.format("p1"))
+    told = run_cellkin("import", atlas, folder, "--labels", table, "--json")
+    report = json.loads(told.stdout)
+    assert (report["added"], report["existing"]) == (0, 3)
+    assert (report["filled"], report["differing"]) == ({"patient": 2, "slide": 1}, [])
+    table.write_text(rows.format("p9"))
+    again = run_cellkin("import", atlas, folder, "--labels", table, "--json")
+    assert json.loads(again.stdout)["differing"] == [
+        {"column": "patient", "cells": 1, "file": "neutrophil/a.png", "held": "p1", "told": "p9"}
+    ]
+    plain = run_cellkin("import", atlas, folder, "--labels", table)
+    assert (
+        "patient differs in 1 cell, the atlas keeps its own (neutrophil/a.png: p1 in the atlas, "
+        "p9 in the source); where the source is right, import it into a new atlas"
+    ) in plain.stdout.splitlines()

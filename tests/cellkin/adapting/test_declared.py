@@ -128,16 +128,16 @@ def test_the_first_pass_knows_how_many_pictures_are_left(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from retrieval.laboratory import classifying
+    from retrieval.answers import classify
 
     totals: list[int] = []
-    find = classifying.find_source
+    find = classify.find_source
 
     def seen(*given: object, total: int, **how: object) -> object:
         totals.append(total)
         return find(*given, total=total, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(classifying, "find_source", seen)
+    monkeypatch.setattr(classify, "find_source", seen)
     result = run_cellkin("classify", made, abroad, "--out", tmp_path / "p.csv")
     assert result.status == 0, result.stderr
     assert totals == [len(list(abroad.glob("*.png")))]

@@ -108,3 +108,15 @@ def test_new_embeddings_and_many_labels_are_read_afresh(filled: Atlas) -> None:
     filled.add_labels([NewLabel(int(cell), "monocyte", "ann", "bulk") for cell in last])
     filled.add_embeddings(MODEL, last, np.eye(10, 8, dtype=np.float32)[:8].repeat(2, axis=0)[:10])
     same(kept.current(), load_references(filled, MODEL, None))
+
+
+def test_what_an_import_tells_of_cells_is_read_afresh(filled: Atlas) -> None:
+    kept = ReferenceBook(filled, MODEL, None)
+    assert kept.current().splits.tolist() == [None] * 30
+    told = [
+        CellRecord(f"{i}.png", f"{i:064x}", 8, 8, patient="late", slide="later", split="val")
+        for i in range(0, 30, 3)
+    ]
+    filled.add_cells("a", told)
+    assert (kept.current().patients == "late").sum() == len(told)
+    same(kept.current(), load_references(filled, MODEL, None))

@@ -30,6 +30,7 @@ class Reader:
     id = "blobs"
     dim = SIDE * SIDE
     finder = None
+    finder_id = None
     feature_parts = ()
     metadata: ClassVar = {}
 

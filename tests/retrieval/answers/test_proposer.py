@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from index import CellFilter, NewLabel
+from index import CellFilter, CellRecord, NewLabel
 from index.errors import UnknownModelError
 from retrieval.answers.errors import AnswerError, NoReferencesError
 from retrieval.answers.proposer import Proposer
@@ -225,6 +225,21 @@ def test_calibration_is_learned_again_when_stale(blob_atlas):
     ]
     made.atlas.add_labels(new)
     assert proposer.calibration.cells == 400
+
+
+def test_calibration_is_learned_again_when_splits_are_told(blob_atlas):
+    made = blob_atlas(600, spread=1.0)
+    proposer = Proposer(made.atlas)
+    assert (proposer.calibration.source, proposer.calibration.cells) == ("left-out", 600)
+    made.atlas.add_cells(
+        "blobs",
+        [
+            CellRecord(cell.file, cell.sha256, 8, 8, split="val" if cell.id % 2 else "train")
+            for cell in made.atlas.cells()
+        ],
+    )
+    for asked in (proposer, Proposer(made.atlas)):
+        assert (asked.calibration.source, asked.calibration.cells) == ("val", 300)
 
 
 def test_left_out_calibration_leaves_the_patient_out(blob_atlas):

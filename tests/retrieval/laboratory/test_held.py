@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from annotator.adapting.due import standing
 from index import Atlas, CellFilter, CellRecord, NewLabel
 from index.adaptations import adaptations_of, keep_adaptation, label_counts, newly_said
 from retrieval.folder import Space
@@ -204,3 +205,24 @@ def test_what_labels_do_not_change_is_taken_from_before(filled: Atlas) -> None:
     other = int(filled.cell_ids(CellFilter(datasets=("lab",)))[0])
     filled.add_labels([NewLabel(other, "basophil", "ann", "single")])  # now disputed
     assert hold(filled, MODEL, "new", k=7, before=first).kept is not first.kept
+
+
+def test_patients_told_later_are_heeded(filled: Atlas) -> None:
+    first = hold(filled, MODEL, "new")
+    before = KnownCells.load(filled, MODEL, SPACE)
+    marks = filled.marks(MODEL)
+    assert not standing(filled, "new", first, marks, 10).due
+    told = [
+        CellRecord(f"{i}.png", f"{i:064x}", 40, 40, patient=f"p{i % 2}")
+        for i in range(LAB, LAB + NEW)
+    ]
+    assert filled.add_cells("new", told).filled == {"patient": NEW}
+    assert standing(filled, "new", first, filled.marks(MODEL), 10).due
+    after = KnownCells.load(filled, MODEL, SPACE)
+    prints = {OwnCells.load(filled, "new", known).fingerprint for known in (before, after)}
+    assert len(prints) == 2
+    filled.add_cells("lab", [CellRecord("0.png", f"{0:064x}", 40, 40, patient="other")])
+    more = KnownCells.load(filled, MODEL, SPACE)
+    assert OwnCells.load(filled, "new", more).fingerprint in prints
+    hold(filled, MODEL, "new")
+    assert len(adaptations_of(filled, "new")) == 2
