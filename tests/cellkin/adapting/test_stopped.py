@@ -44,9 +44,9 @@ def test_what_was_found_before_a_stop_is_not_looked_for_again(
 ) -> None:
     whole, out = tmp_path / "whole.csv", tmp_path / "p.csv"
     asked = ("classify", made, abroad, *extra, "--batch-size", "8", "--json", "--out")
-    complete = json.loads(run_cellkin(*asked, whole).stdout)
     seen = Counting(monkeypatch)
-    seen.batches = 3
+    complete = json.loads(run_cellkin(*asked, whole).stdout)
+    seen.batches, seen.pictures = 3, 0
     stopped = run_cellkin(*asked, out)
     assert stopped.status == 130
     assert "what was finished is kept" in stopped.stderr
