@@ -101,7 +101,7 @@ def done(action: Action, status: int = 200, **more: Any) -> tuple[Response, int]
         "kind": action.kind,
         "cell": action.cell_id,
         "label": action.label_id,
-        "class": named(desk().atlas.taxonomy, action.class_code),
+        "class": named(desk().whole.taxonomy, action.class_code),
     }
     return jsonify(done=what, **more, next=next_document(reader())), status
 
@@ -184,7 +184,7 @@ def label(cell_id: int) -> tuple[Response, int]:
         raise BadRequestError("the field 'class' is missing", "send the code of a class")
     desk().atlas.cell(cell_id)
     check_may_label(desk(), cell_id)
-    node = desk().atlas.taxonomy.resolve(wanted)
+    node = desk().whole.taxonomy.resolve(wanted)
     given = desk().shown(
         cell_id, optional_text(sent, "proposal"), optional_bool(sent, "proposal_visible")
     )
@@ -204,7 +204,7 @@ def label(cell_id: int) -> tuple[Response, int]:
     present = desk().atlas.present_of([cell_id]).get(cell_id)
     # Of a check that left no label nothing is in dispute: it is as if nobody had labelled it.
     disputed = present is None and action.label_id is not None
-    now = {"present": named(desk().atlas.taxonomy, present), "disputed": disputed}
+    now = {"present": named(desk().whole.taxonomy, present), "disputed": disputed}
     more = {} if action.check is None else {"check": check_document(action)}
     return done(action, 200 if action.kind == "check" else 201, now=now, **more)
 
@@ -277,7 +277,7 @@ def redo() -> tuple[Response, int]:
 @api.get("/classes")
 def classes() -> Response:
     """The taxonomy, parents before children."""
-    taxonomy = desk().atlas.taxonomy
+    taxonomy = desk().whole.taxonomy
     return jsonify(classes=[class_document(taxonomy, node) for node in taxonomy.nodes.values()])
 
 
@@ -285,7 +285,7 @@ def classes() -> Response:
 def add_class() -> tuple[Response, int]:
     """Add a class below another."""
     node = desk().add_class(body(), author())
-    return jsonify(class_document(desk().atlas.taxonomy, node)), 201
+    return jsonify(class_document(desk().whole.taxonomy, node)), 201
 
 
 @api.get("/overview")

@@ -44,7 +44,7 @@ def browse(
 
 def overview(desk: Desk) -> Document:
     """Counts by class and data set; a class counts what is labelled as it or below it."""
-    atlas, taxonomy = desk.atlas, desk.atlas.taxonomy
+    atlas, taxonomy = desk.atlas, desk.whole.taxonomy
     sets = cells_by_dataset(atlas)
     classes: dict[str, Counter[str]] = {}
     exact: Counter[str] = Counter()

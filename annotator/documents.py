@@ -89,7 +89,7 @@ def brief_document(desk: Desk, cell: Cell, present: str | None) -> Document:
         "flagged": cell.flagged,
         "picture": full,
         "thumbnail": thumb,
-        "present": named(desk.atlas.taxonomy, present),
+        "present": named(desk.whole.taxonomy, present),
     }
 
 
@@ -105,7 +105,7 @@ def evidence_document(desk: Desk, evidence: Evidence, cell: Cell | None) -> Docu
     thumb = picture_names(cell.id, cell.sha256)[1] if cell else None
     return {
         "cell": evidence.cell_id,
-        "class": named(desk.atlas.taxonomy, evidence.class_code),
+        "class": named(desk.whole.taxonomy, evidence.class_code),
         "similarity": round(float(evidence.similarity), 6),
         "distance": round(float(evidence.distance), 6),
         "author": evidence.author,
@@ -119,7 +119,7 @@ def evidence_document(desk: Desk, evidence: Evidence, cell: Cell | None) -> Docu
 
 def proposal_document(desk: Desk, cell_id: int, proposal: Proposal) -> Document:
     """A proposal with its evidence, its votes and the same in plain words."""
-    taxonomy = desk.atlas.taxonomy
+    taxonomy = desk.whole.taxonomy
     node = taxonomy.node(proposal.class_code)
     record = desk.adapting.record(proposal.adaptation)
     voted = votes(proposal, taxonomy)
@@ -170,7 +170,7 @@ def cell_document(desk: Desk, cell_id: int) -> Document:
 
 def cell_documents(desk: Desk, cell_ids: Sequence[int]) -> list[Document]:
     """``cell_document`` for several cells with one neighbour search. Raises UnknownCellError."""
-    atlas, taxonomy = desk.atlas, desk.atlas.taxonomy
+    atlas, taxonomy = desk.atlas, desk.whole.taxonomy
     cells = [atlas.cell(cell_id) for cell_id in cell_ids]
     offered = offers(desk, [cell.id for cell in cells])
     known = versions(desk, [cell.id for cell in cells])

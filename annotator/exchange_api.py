@@ -127,7 +127,7 @@ def _read(upload: FileStorage, source: str, form: str | None) -> ImportReport:
 
 
 def _document(report: ImportReport, source: str, preview: bool) -> dict[str, object]:
-    taxonomy = desk().atlas.taxonomy
+    taxonomy = desk().whole.taxonomy
     against = {id(label) for label in contradicting(desk().exported, report)} if preview else set()
     # What contradicts is what is to be looked at: it stands first.
     sample = sorted(report.labels, key=lambda label: id(label) not in against)[:SAMPLE]

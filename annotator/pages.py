@@ -74,7 +74,7 @@ def thousands(value: int) -> str:
 
 def classes() -> list[dict[str, Any]]:
     """Every class as a document, parents before children."""
-    taxonomy = desk().atlas.taxonomy
+    taxonomy = desk().whole.taxonomy
     return [class_document(taxonomy, node) for node in taxonomy.nodes.values()]
 
 
@@ -190,7 +190,7 @@ def class_colours() -> Response:
     """The colours of the classes as a style sheet: they are data, and styles may not be inline."""
     rules = [
         f".c-{node.code}{{--class-colour:{node.colour}}}"
-        for node in desk().atlas.taxonomy.nodes.values()
+        for node in desk().whole.taxonomy.nodes.values()
     ]
     response = make_response("\n".join(rules))
     response.mimetype = "text/css"

@@ -191,7 +191,7 @@ class Clusters:
             "id": found.id,
             "clustering": found.clustering_id,
             "name": found.name,
-            "class": named(self._desk.atlas.taxonomy, found.class_code),
+            "class": named(self._desk.whole.taxonomy, found.class_code),
             "size": found.size,
             "labelled": found.labelled,
         }

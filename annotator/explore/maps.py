@@ -145,7 +145,7 @@ class MapKeeper:
 
     def _class_groups(self, classes: list[str | None]) -> tuple[list[dict[str, Any]], np.ndarray]:
         """Classes in the taxonomy's order; a subclass has the shape of its class."""
-        taxonomy = self._desk.atlas.taxonomy
+        taxonomy = self._desk.whole.taxonomy
         present = set(classes)
         shapes: dict[str, int] = {}
         groups: list[dict[str, Any]] = []

@@ -19,7 +19,7 @@ pages = Blueprint("explore", __name__)
 
 
 def _classes() -> list[dict[str, object]]:
-    taxonomy = desk().atlas.taxonomy
+    taxonomy = desk().whole.taxonomy
     return [class_document(taxonomy, node) for node in taxonomy.nodes.values()]
 
 

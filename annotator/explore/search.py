@@ -265,8 +265,8 @@ def described(desk: Desk, query: Query) -> str:
     """A search in a few words, for the title of the selection made of it."""
     said = [
         query.text,
-        (named(desk.atlas.taxonomy, query.class_code) or {}).get("name", "")
-        if query.class_code in desk.atlas.taxonomy.nodes
+        (named(desk.whole.taxonomy, query.class_code) or {}).get("name", "")
+        if query.class_code in desk.whole.taxonomy.nodes
         else "",
         query.dataset,
         query.patient,

@@ -71,7 +71,7 @@ def selection_document(desk: Desk, kept: Selection) -> dict[str, Any]:
         "author": kept.author,
         "origin": kept.origin,
         "title": kept.title,
-        "class": named(desk.atlas.taxonomy, kept.class_code),
+        "class": named(desk.whole.taxonomy, kept.class_code),
         "total": len(kept.cell_ids),
         "time": kept.time,
         "sheet": sheet_address(kept.id),

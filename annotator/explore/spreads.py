@@ -179,7 +179,7 @@ class Spreads:
     ) -> dict[str, Any]:
         """The surest ``count`` cells, less those unticked, as a selection."""
         wanted = self.chosen(author, class_code, least)[:count]
-        node = self._desk.atlas.taxonomy.resolve(class_code)
+        node = self._desk.whole.taxonomy.resolve(class_code)
         return keep(
             self._desk,
             author,

@@ -119,7 +119,7 @@ def _may_see(name: str) -> bool:
 
 def shown(found: Board) -> Document:
     """The figures as the page shows them."""
-    taxonomy = desk().atlas.taxonomy
+    taxonomy = desk().whole.taxonomy
     expected = [
         {
             "class": node,
@@ -164,7 +164,7 @@ def _random(found: Board) -> Document | None:
     told = found.log.honest
     if told is None or not told.cells:
         return None
-    taxonomy = desk().atlas.taxonomy
+    taxonomy = desk().whole.taxonomy
     accuracy = [
         (_("all proposals"), told.met, told.proposed),
         (_("proposal hidden"), told.blind, told.of_blind),
@@ -185,7 +185,7 @@ def _random(found: Board) -> Document | None:
 
 def _agreements(found: Board) -> list[Document]:
     """Agreement by all labels, and by those given independently, as tables."""
-    taxonomy = desk().atlas.taxonomy
+    taxonomy = desk().whole.taxonomy
     titles = {"agreement": _("All labels"), "independent": _("Independent labels only")}
     return [
         {

@@ -52,7 +52,7 @@ def key_of(name: str) -> Key:
 
 def class_name(desk: Desk) -> Callable[[str], str]:
     """Names of classes as they stand within a sentence."""
-    return lambda code: shown_name(desk.atlas.taxonomy.node(code)).lower()
+    return lambda code: shown_name(desk.whole.taxonomy.node(code)).lower()
 
 
 def matter_documents(desk: Desk, matters: Sequence[Matter]) -> list[Document]:
@@ -138,7 +138,7 @@ def matter_document(
 
 def decision_document(desk: Desk, decision: Decision) -> Document:
     """A decision with all that stood before it, readers named."""
-    taxonomy = desk.atlas.taxonomy
+    taxonomy = desk.whole.taxonomy
     given = None
     if decision.label_id is not None:
         mine = [e for e in desk.atlas.history(decision.cell_id) if e.id == decision.label_id]

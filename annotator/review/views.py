@@ -152,7 +152,7 @@ def record(queue: ReviewQueue, key: Key, sent: Mapping[str, Any]) -> int:
     """Record what the fields of a form or a JSON object say of a matter."""
     wanted = optional_text(sent, "class")
     answer = Answer(
-        class_code=desk().atlas.taxonomy.resolve(wanted).code if wanted else None,
+        class_code=desk().whole.taxonomy.resolve(wanted).code if wanted else None,
         verdict=optional_text(sent, "verdict"),
         note=optional_text(sent, "note"),
         version=_whole(sent, "version"),

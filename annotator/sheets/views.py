@@ -37,7 +37,7 @@ def room() -> SheetRoom:
 def class_in(sent: Mapping[str, Any]) -> str | None:
     """The code of the class named in field ``class``; None where it is left out."""
     wanted = optional_text(sent, "class")
-    return desk().atlas.taxonomy.resolve(wanted).code if wanted else None
+    return desk().whole.taxonomy.resolve(wanted).code if wanted else None
 
 
 def seconds_in(sent: Mapping[str, Any]) -> float | None:
@@ -130,7 +130,7 @@ def out_in(sent: Mapping[str, Any]) -> dict[int, str | None]:
             f"out is {str(given)[:40]!r}, allowed is an object of cell ids with a class or null",
             'send an object such as {"17": "monocyte", "20": null}',
         )
-    tree = desk().atlas.taxonomy
+    tree = desk().whole.taxonomy
     return {int(key): tree.resolve(value).code if value else None for key, value in given.items()}
 
 
