@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from annotator.progress.figures import (
     Log,
@@ -60,14 +61,21 @@ def work_out(
     return Board(mark, sure, learnt, told, remaining(sure, told), *agreed)
 
 
+@dataclass
+class _Shown:
+    """Of one view of the atlas: the newest board of each data set, and who works at the next."""
+
+    newest: dict[str | None, Board] = field(default_factory=dict)
+    workers: dict[str | None, threading.Thread] = field(default_factory=dict)
+
+
 class Boards:
     """The newest board of each data set, and of all, of an atlas and of the views of it; safe for
-    several threads."""
+    several threads. A view that is let go takes its boards along."""
 
     def __init__(self, *, k: int, seed: int) -> None:
         self._k, self._seed = k, seed
-        self._newest: dict[tuple[Atlas, str | None], Board] = {}
-        self._workers: dict[tuple[Atlas, str | None], threading.Thread] = {}
+        self._views: WeakKeyDictionary[Atlas, _Shown] = WeakKeyDictionary()
         self._lock = threading.Lock()
         self._turn = threading.Lock()  # one board is worked out at a time: others have readers
 
@@ -81,25 +89,29 @@ class Boards:
     ) -> tuple[Board | None, bool]:
         """The newest board of ``dataset`` (None: of all) as ``atlas`` shows it, None before the
         first, and whether it knows of every label."""
-        mark, key = atlas.marks(atlas.active_model or ""), (atlas, dataset)
+        mark = atlas.marks(atlas.active_model or "")
         with self._lock:
-            board = self._newest.get(key)
+            mine = self._views.setdefault(atlas, _Shown())
+            board = mine.newest.get(dataset)
             if board is not None and board.mark == mark:
                 return board, True
-            worker = self._workers.get(key)
+            worker = mine.workers.get(dataset)
             if worker is None or not worker.is_alive():
-                worker = self._workers[key] = threading.Thread(
-                    target=self._run, args=(atlas, proposals, dataset), name="progress", daemon=True
+                worker = mine.workers[dataset] = threading.Thread(
+                    target=self._run,
+                    args=(mine, atlas, proposals, dataset),
+                    name="progress",
+                    daemon=True,
                 )
                 worker.start()
         worker.join(PATIENCE if patience is None else patience)
-        board = self._newest.get(key)
+        board = mine.newest.get(dataset)
         return board, board is not None and board.mark == mark
 
-    def _run(self, atlas: Atlas, proposals: Proposals, dataset: str | None) -> None:
+    def _run(self, mine: _Shown, atlas: Atlas, proposals: Proposals, dataset: str | None) -> None:
         try:
             with self._turn:
-                self._newest[atlas, dataset] = work_out(
+                mine.newest[dataset] = work_out(
                     atlas, proposals, k=self._k, seed=self._seed, dataset=dataset
                 )
         except Exception:  # the thread has no caller; the board before stays good

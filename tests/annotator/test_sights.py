@@ -7,6 +7,7 @@ import weakref
 
 from annotator.adapting import Adapting
 from annotator.policy import Policy
+from annotator.progress.board import Boards
 from annotator.sights import Sights
 from annotator.viewer import Person
 from index import Atlas
@@ -16,7 +17,7 @@ ANN = Person("ann", "reader", account=True)
 
 
 def test_a_view_that_another_took_the_place_of_is_let_go(opened: Atlas) -> None:
-    adapting = Adapting(k=5)
+    adapting, boards = Adapting(k=5), Boards(k=5, seed=0)
     sights = Sights(opened, k=5, adapting=adapting)
     known = opened.present_labels()
     gone = []
@@ -25,8 +26,10 @@ def test_a_view_that_another_took_the_place_of_is_let_go(opened: Atlas) -> None:
         view = sights.of(ANN, Policy())
         assert cell not in view.atlas.present_labels()
         adapting.progress(view.atlas, "lab")
+        board, whole = boards.newest(view.atlas, view.proposals, "lab", patience=60)
+        assert whole
         gone.append(weakref.ref(view.atlas))
-        del view
+        del view, board
     gc.collect()
     assert [each() is None for each in gone] == [True, True, False]
     sights.close()
