@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import IO
 
 from index.describing import FINDING
-from retrieval.answers.errors import AnswerError
+from retrieval.answers.partial import cannot_write, going_on
 
 Found = tuple[str, tuple[float, ...]]  # name of a picture, its row of FINDING
 
@@ -53,13 +53,11 @@ class FoundFile:
     def __enter__(self) -> FoundFile:
         """To add to what ``read`` has given."""
         try:
-            self._file = self._path.open("r+b" if self._size else "wb")
-            self._file.seek(self._size)
-            self._file.truncate()
+            self._file = going_on(self._path, self._size)
             if not self._size:
                 self._file.write(self._head)
         except OSError as error:
-            raise self._cannot(error) from error
+            raise cannot_write(self._path, error) from error
         return self
 
     def __exit__(
@@ -75,7 +73,7 @@ class FoundFile:
             file.close()  # with what was not written yet, also after Ctrl-C
         except OSError as full:
             if error is None:
-                raise self._cannot(full) from full
+                raise cannot_write(self._path, full) from full
 
     def add(self, name: str, row: tuple[float, ...]) -> None:
         """Keep what was found in one more picture."""
@@ -84,18 +82,11 @@ class FoundFile:
         try:
             self._file.write(json.dumps([name, *row]).encode() + b"\n")
         except OSError as error:
-            raise self._cannot(error) from error
+            raise cannot_write(self._path, error) from error
 
     def remove(self) -> None:
         """Leave nothing behind."""
         self._path.unlink(missing_ok=True)
-
-    def _cannot(self, error: OSError) -> AnswerError:
-        return AnswerError(
-            f"{self._path} cannot be written ({error.strerror or error})",
-            "free some disk space or give --out a folder you may write to; "
-            "the same command then goes on",
-        )
 
 
 def _parsed(line: bytes) -> Found | None:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from retrieval.answers.errors import AnswerError
+from retrieval.answers.partial import cannot_write, going_on
 from retrieval.answers.proposal import Proposal
 from retrieval.writing import check_file
 
@@ -82,13 +83,11 @@ class PartialTable:
 
     def __enter__(self) -> PartialTable:
         try:
-            self._file = self._rows.open("r+" if self._size else "w", encoding="utf-8", newline="")
-            self._file.seek(self._size)
-            self._file.truncate()
+            self._file = going_on(self._rows, self._size, text=True)
             if not self._size:
                 csv.writer(self._file).writerow(COLUMNS)
         except OSError as error:
-            raise self._cannot(error) from error
+            raise cannot_write(self.out, error) from error
         return self
 
     def __exit__(
@@ -103,7 +102,7 @@ class PartialTable:
             self._file.close()
         except OSError as full:  # rows that were not written yet have no room
             if error is None:
-                raise self._cannot(full) from full
+                raise cannot_write(self.out, full) from full
         if error is not None:
             self._give_back()
 
@@ -112,7 +111,7 @@ class PartialTable:
         try:
             csv.writer(self._open).writerow(row_of(file, proposal))
         except OSError as error:
-            raise self._cannot(error) from error
+            raise cannot_write(self.out, error) from error
 
     def save(self, counts: dict[str, Any]) -> None:
         """Put all rows on disk, and note how far the source is covered."""
@@ -131,7 +130,7 @@ class PartialTable:
             self._fresh.replace(self._state)
             self._size = size
         except OSError as error:
-            raise self._cannot(error) from error
+            raise cannot_write(self.out, error) from error
 
     def finish(self) -> None:
         """Let the whole table appear as ``out``."""
@@ -141,7 +140,7 @@ class PartialTable:
             self._open.close()
             self._rows.replace(self.out)
         except OSError as error:
-            raise self._cannot(error) from error
+            raise cannot_write(self.out, error) from error
         self._state.unlink(missing_ok=True)
 
     def discard(self) -> None:
@@ -168,10 +167,3 @@ class PartialTable:
         if self._file is None:
             raise ValueError("the table is used outside its with block")
         return self._file
-
-    def _cannot(self, error: OSError) -> AnswerError:
-        return AnswerError(
-            f"{self.out} cannot be written ({error.strerror or error})",
-            "free some disk space or give --out a folder you may write to; "
-            "the same command then goes on",
-        )

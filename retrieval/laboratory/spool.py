@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.answers.errors import AnswerError
+from retrieval.answers.partial import cannot_write, going_on
 from retrieval.described import Described
 
 
@@ -83,9 +83,7 @@ class Spool:
         rows["vectors"], rows["features"], rows["scores"] = said.vectors, said.features, said.scores
         before = self.count
         try:
-            with self._rows.open("r+b" if self.count else "wb") as file:
-                file.seek(self.count * self._type.itemsize)
-                file.truncate()
+            with going_on(self._rows, self.count * self._type.itemsize) as file:
                 file.write(rows.tobytes())
                 file.flush()
                 os.fsync(file.fileno())
@@ -102,11 +100,7 @@ class Spool:
             self._fresh.replace(self._state)
         except OSError as error:
             self._give_back(before)
-            raise AnswerError(
-                f"{self._rows} cannot be written ({error.strerror or error})",
-                "free some disk space or give --out a folder you may write to; "
-                "the same command then goes on",
-            ) from error
+            raise cannot_write(self._rows, error) from error
 
     def _give_back(self, count: int) -> None:
         """Cut off what no state tells of, after the first ``count`` rows: it may hold the last of
