@@ -17,7 +17,7 @@ ANN = Person("ann", "reader", account=True)
 
 
 def test_a_view_that_another_took_the_place_of_is_let_go(opened: Atlas) -> None:
-    adapting, boards = Adapting(k=5), Boards(k=5, seed=0)
+    adapting = Adapting(k=5)
     sights = Sights(opened, k=5, adapting=adapting)
     known = opened.present_labels()
     gone = []
@@ -26,14 +26,28 @@ def test_a_view_that_another_took_the_place_of_is_let_go(opened: Atlas) -> None:
         view = sights.of(ANN, Policy())
         assert cell not in view.atlas.present_labels()
         adapting.progress(view.atlas, "lab")
-        board, whole = boards.newest(view.atlas, view.proposals, "lab", patience=60)
-        assert whole
+        gone.append(weakref.ref(view.atlas))
+        del view
+    gc.collect()
+    assert [each() is None for each in gone] == [True, True, False]
+    sights.close()
+    adapting.close()
+
+
+def test_the_figures_of_a_view_are_let_go_with_it(opened: Atlas) -> None:
+    sights, boards = Sights(opened, k=5), Boards(k=5, seed=0)
+    known = opened.present_labels()
+    gone = []
+    for cell in sorted(known)[:3]:
+        set_gold(opened, {cell: known[cell]}, "o")
+        view = sights.of(ANN, Policy())
+        board, newest = boards.newest(view.atlas, view.proposals, "lab", patience=60)
+        assert newest
         gone.append(weakref.ref(view.atlas))
         del view, board
     gc.collect()
     assert [each() is None for each in gone] == [True, True, False]
     sights.close()
-    adapting.close()
 
 
 def test_who_reads_from_a_view_that_is_let_go_reads_on(opened: Atlas) -> None:
