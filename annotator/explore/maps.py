@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annotator.class_names import class_name
+from annotator.class_names import name_shown
 from annotator.explore.jobs import Jobs, Report
 from annotator.problems import AnnotatorError
 from index.exploring import origins_and_classes
@@ -140,8 +140,15 @@ class MapKeeper:
         return block, {"class": class_groups, "dataset": dataset_groups}
 
     def groups(self) -> dict[str, Any]:
-        """The groups alone, for the legend that the page carries."""
-        return self.points()[1]
+        """The groups alone, for the legend that the page carries, in the reader's language.
+
+        What is drawn is kept for readers of all languages, so it is named here.
+        """
+        found = self.points()[1]
+        named = [
+            {**each, "name": each["name"] and name_shown(each["name"])} for each in found["class"]
+        ]
+        return {**found, "class": named}
 
     def _class_groups(self, classes: list[str | None]) -> tuple[list[dict[str, Any]], np.ndarray]:
         """Classes in the taxonomy's order; a subclass has the shape of its class."""
@@ -155,9 +162,8 @@ class MapKeeper:
                 whole = taxonomy.at_level(node.code, "class") or node.code
                 shape = shapes.setdefault(whole, len(shapes) % len(SHAPES))
                 number[node.code] = len(groups)
-                name = class_name(node)
                 groups.append(
-                    {"name": name, "code": node.code, "colour": node.colour, "shape": shape}
+                    {"name": node.name, "code": node.code, "colour": node.colour, "shape": shape}
                 )
         other = len(groups)
         groups.append({"name": None, "code": None, "colour": "#8b949e", "shape": 0})

@@ -81,6 +81,8 @@ def test_the_block_holds_every_embedded_cell_once(at_map, opened) -> None:
 
 
 def test_the_legend_is_in_the_language_of_the_page(at_map) -> None:
+    names = [group["name"] for group in at_map.get(f"{API}/map/groups").json["class"]]
+    assert "Neutrophil" in names
     sent = {"language": "es", "back": "/map", "csrf_token": at_map.token}
     at_map.client.post("/language/", data=sent)
     names = [group["name"] for group in at_map.get(f"{API}/map/groups").json["class"]]
