@@ -349,3 +349,19 @@ def test_cells_like_a_cell_are_a_link_away_from_every_page_of_cells(annotator, l
     page.keyboard.press("m")
     page.wait_for_url("**/search?more=" + last)
     assert page.locator(".found-cell").count() > 0
+
+
+PLACES = """() => [...document.querySelectorAll('form[role="search"] .field')].map((field) => {
+  const { left, top } = field.getBoundingClientRect();
+  return [left, top];
+})"""
+
+
+@pytest.mark.parametrize("where", ["cells?state=all", "search"])
+def test_no_field_of_a_search_moves_when_a_select_gets_its_options(annotator, look, where) -> None:
+    """They may come after the first frame of a page: then all would jump under the finger."""
+    page = look(annotator.address + where, width=390).page
+    whole = page.evaluate(PLACES)
+    assert len(whole) >= 5
+    page.evaluate("document.querySelectorAll('select').forEach((each) => each.replaceChildren())")
+    assert page.evaluate(PLACES) == whole
